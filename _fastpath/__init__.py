@@ -1,0 +1,1 @@
+"""The compiled core: everything that decides without the interpreter lock."""

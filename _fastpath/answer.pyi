@@ -1,0 +1,1 @@
+"""Answers of one stream; for other modules of the core only."""

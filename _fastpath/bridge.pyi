@@ -1,0 +1,1 @@
+"""Calls in the interpreter, made and used by the server; for other modules of the core only."""

@@ -1,0 +1,20 @@
+from _fastpath.cells import Series
+from _fastpath.handler import NativeHandler
+from _fastpath.identity import IdentityTable
+from _fastpath.plan import Plans
+
+class CheckDecider:
+    """Decides envoy.service.auth.v3.Authorization/Check as `rule.Rule` describes.
+
+    Before the pipeline: malformed bytes end the call with INTERNAL, too many parts with
+    RESOURCE_EXHAUSTED; no http attributes: INVALID_ARGUMENT, 400, reason INVALID_REQUEST; no plan
+    published yet: UNAVAILABLE, 503, reason NOT_READY; unknown host: NOT_FOUND, 404, reason
+    SERVICE_NOT_FOUND; refused host: UNAVAILABLE, 503, its reason. A rule with a `refusal` is
+    deferred, and so is a request that needs more scratch memory than an I/O thread has.
+    Counts ("auth_server_response_status", status) for each answer.
+    """
+
+    check: NativeHandler
+    def __init__(self, plans: Plans, identities: IdentityTable, series: Series) -> None: ...
+
+NOT_READY: str

@@ -1,0 +1,1 @@
+"""CEL's type conversions over native values; no Python interface."""

@@ -1,0 +1,186 @@
+"""Python edge of the counter table; the table itself is counters.hpp."""
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from libc.stdint cimport INT64_MAX, UINT64_MAX, int64_t, uint32_t, uint64_t
+from libc.string cimport memcpy
+from libcpp.vector cimport vector
+
+from _fastpath.arena cimport Arena
+
+from enum import IntEnum
+from typing import NamedTuple
+
+
+class Mode(IntEnum):
+    CHECK_AND_ADD = 0
+    CHECK = 1
+    ADD = 2
+
+
+class Hit(NamedTuple):
+    limit_digest: bytes
+    window_ns: int
+    max_value: int
+    values: tuple
+    delta: int
+
+
+class Verdict(NamedTuple):
+    fits: bool
+    remaining: int
+    reset_ns: int
+
+
+class Counter(NamedTuple):
+    limit_digest: bytes
+    values: tuple
+    value: int
+    reset_ns: int
+
+
+class CounterStats(NamedTuple):
+    size: int
+    bytes: int
+    evicted: int
+    reclaimed: int
+
+
+cdef bytes counter_key(bytes digest, tuple values):
+    if len(digest) != DIGEST_SIZE:
+        raise ValueError(f"a limit digest has {DIGEST_SIZE} bytes, not {len(digest)}")
+    cdef bytes text, part
+    parts = [digest]
+    for value in values:
+        text = value.encode()
+        part = PyBytes_FromStringAndSize(
+            NULL, key_value_size(PyBytes_AS_STRING(text), <uint32_t> len(text)))
+        write_key_value(PyBytes_AS_STRING(part), PyBytes_AS_STRING(text), <uint32_t> len(text))
+        parts.append(part)
+    return b"".join(parts)
+
+
+cdef tuple values_of(const char *at, const char *end):
+    cdef uint32_t size
+    values = []
+    while at < end:
+        memcpy(&size, at, sizeof(size))
+        at += sizeof(size)
+        values.append(PyBytes_FromStringAndSize(at, size).decode())
+        at += size
+    return tuple(values)
+
+
+cdef bytes sorted_digests(digests):
+    for digest in digests:
+        if len(digest) != DIGEST_SIZE:
+            raise ValueError(f"a limit digest has {DIGEST_SIZE} bytes, not {len(digest)}")
+    return b"".join(sorted(set(digests)))
+
+
+cdef int fill(CounterHit *hit, given, bytes key) except -1:
+    delta = given.delta
+    if not -INT64_MAX <= delta <= UINT64_MAX:
+        raise ValueError(f"delta is out of range: {delta}")
+    if not 0 <= given.max_value <= UINT64_MAX:
+        raise ValueError(f"max_value is out of range: {given.max_value}")
+    if not 0 <= given.window_ns <= INT64_MAX:
+        raise ValueError(f"window_ns is out of range: {given.window_ns}")
+    hit.key = PyBytes_AS_STRING(key)
+    hit.key_size = <uint32_t> PyBytes_GET_SIZE(key)
+    hit.give_back = delta < 0
+    hit.amount = abs(delta)
+    hit.max_value = given.max_value
+    hit.window_ns = given.window_ns
+    return 0
+
+
+cdef class CounterTable:
+    def __cinit__(self, uint64_t max_counters=1_000_000):
+        if max_counters < 1:
+            raise ValueError("max_counters is at least 1")
+        self.table = new Table(max_counters)
+        self.arena = new Arena()
+
+    def __dealloc__(self):
+        del self.table
+        del self.arena
+
+    def check_and_add(self, hits, int64_t mono_ns, mode):
+        """Decide and charge `hits` as one atomic step; one verdict per hit, in order."""
+        cdef size_t count = len(hits)
+        cdef HitMode how = <HitMode> <int> Mode(mode)
+        if not count:
+            return []
+        keys = [counter_key(hit.limit_digest, tuple(hit.values)) for hit in hits]
+        if len(set(keys)) != len(keys):
+            raise ValueError("one counter is named twice")
+        cdef CounterHit *native = <CounterHit *> self.arena.take(count * sizeof(CounterHit))
+        if native == NULL:
+            raise MemoryError("too many hits in one decision")
+        cdef size_t i
+        cdef Decision decision
+        try:
+            for i in range(count):
+                fill(&native[i], hits[i], keys[i])
+            decision = self.table.decide(native, count, mono_ns, how)
+            if decision == NO_ROOM:
+                raise MemoryError("no room for another counter")
+            return [Verdict(bool(native[i].fits), native[i].remaining, native[i].reset_ns)
+                    for i in range(count)]
+        finally:
+            self.arena.reset()
+
+    def list(self, limit_digests, int64_t mono_ns, cursor=0, uint64_t count=1000):
+        """One slice of the live counters of these limits (None: of all limits)."""
+        cdef bytes digests = b"" if limit_digests is None else sorted_digests(limit_digests)
+        cdef const char *wanted = NULL
+        if limit_digests is not None:
+            wanted = PyBytes_AS_STRING(digests)
+        cdef size_t wanted_count = <size_t> len(digests) // DIGEST_SIZE
+        cdef uint32_t shard_at = cursor >> 64
+        cdef uint64_t position = cursor & UINT64_MAX
+        cdef vector[ListedCounter] found
+        with nogil:
+            self.table.list(wanted, wanted_count, mono_ns, &shard_at, &position,
+                            count, &found)
+        cdef size_t i
+        cdef const char *key
+        counters = []
+        for i in range(found.size()):
+            key = found[i].key.data()
+            counters.append(Counter(
+                PyBytes_FromStringAndSize(key, DIGEST_SIZE),
+                values_of(key + DIGEST_SIZE, key + found[i].key.size()),
+                found[i].value,
+                found[i].reset_ns,
+            ))
+        return (<object> shard_at) << 64 | position, counters
+
+    def remove(self, limit_digests):
+        """Delete all counters of these limits; returns how many."""
+        cdef bytes digests = sorted_digests(limit_digests)
+        cdef const char *wanted = PyBytes_AS_STRING(digests)
+        cdef size_t count = <size_t> len(digests) // DIGEST_SIZE
+        cdef uint64_t removed
+        with nogil:
+            removed = self.table.remove(wanted, count)
+        return removed
+
+    def reset(self, bytes limit_digest, values):
+        """Delete one counter; False if there was none."""
+        cdef bytes key = counter_key(limit_digest, tuple(values))
+        return bool(self.table.reset(PyBytes_AS_STRING(key), <uint32_t> PyBytes_GET_SIZE(key)))
+
+    def sweep(self, int64_t mono_ns, uint64_t buckets=1024):
+        """Free expired entries in up to `buckets` buckets of every shard; returns how many."""
+        cdef uint64_t freed
+        with nogil:
+            freed = self.table.sweep(mono_ns, buckets)
+        return freed
+
+    def stats(self):
+        cdef TableStats sums = self.table.stats()
+        return CounterStats(sums.size, sums.bytes, sums.evicted, sums.reclaimed)
+
+    def __len__(self):
+        return self.table.size()

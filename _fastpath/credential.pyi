@@ -1,0 +1,1 @@
+# Native functions only, declared in credential.pxd.

@@ -1,0 +1,113 @@
+// SipHash (Aumasson and Bernstein) with a 128-bit result, and secrets to key it.
+//
+// Keyed with a secret that never leaves the process, a digest can neither be predicted nor collided
+// by a peer: tables probed by it cannot be degraded, and equal digests stand for equal input.
+#pragma once
+#include <sys/random.h>
+
+#include <cerrno>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+
+namespace tollhouse {
+
+struct Digest {
+    uint64_t low = 0, high = 0;
+};
+
+// Without early exit, so that time tells nothing about how many bytes agree.
+inline bool same_digest(const Digest &a, const Digest &b) {
+    return ((a.low ^ b.low) | (a.high ^ b.high)) == 0;
+}
+
+struct Secret {
+    uint64_t low, high;
+
+    // Drawn from the kernel; without randomness there is no safe way to go on.
+    Secret() {
+        size_t have = 0;
+        char bytes[16];
+        while (have < sizeof bytes) {
+            ssize_t got = getrandom(bytes + have, sizeof bytes - have, 0);
+            if (got > 0) have += size_t(got);
+            else if (errno != EINTR) std::abort();
+        }
+        std::memcpy(&low, bytes, 8);
+        std::memcpy(&high, bytes + 8, 8);
+    }
+
+    Secret(uint64_t low, uint64_t high) : low(low), high(high) {}
+};
+
+// Streaming, so that a digest over several parts needs no copy of them.
+class SipHasher {
+  public:
+    SipHasher() : SipHasher(Secret(0, 0)) {}
+
+    explicit SipHasher(const Secret &secret)
+        : v0_(secret.low ^ 0x736f6d6570736575u),
+          v1_(secret.high ^ 0x646f72616e646f6du ^ 0xee),
+          v2_(secret.low ^ 0x6c7967656e657261u),
+          v3_(secret.high ^ 0x7465646279746573u) {}
+
+    void add(uint64_t word) { add(&word, sizeof word); }
+
+    void add(const void *data, size_t size) {
+        const uint8_t *at = static_cast<const uint8_t *>(data);
+        total_ += size;
+        if (pending_) {
+            while (pending_ < 8 && size) {
+                tail_ |= uint64_t(*at++) << (8 * pending_++);
+                --size;
+            }
+            if (pending_ < 8) return;
+            block(tail_);
+            tail_ = 0;
+            pending_ = 0;
+        }
+        for (; size >= 8; at += 8, size -= 8) {
+            uint64_t word;
+            std::memcpy(&word, at, 8);  // little-endian, as every target we build for
+            block(word);
+        }
+        while (size--) tail_ |= uint64_t(*at++) << (8 * pending_++);
+    }
+
+    Digest digest() {
+        block(tail_ | uint64_t(total_) << 56);
+        v2_ ^= 0xee;
+        for (int i = 0; i < 4; ++i) round();
+        Digest result;
+        result.low = v0_ ^ v1_ ^ v2_ ^ v3_;
+        v1_ ^= 0xdd;
+        for (int i = 0; i < 4; ++i) round();
+        result.high = v0_ ^ v1_ ^ v2_ ^ v3_;
+        return result;
+    }
+
+  private:
+    static uint64_t rotate(uint64_t x, int by) { return x << by | x >> (64 - by); }
+
+    void block(uint64_t word) {
+        v3_ ^= word;
+        round();
+        round();
+        v0_ ^= word;
+    }
+
+    void round() {
+        v0_ += v1_; v1_ = rotate(v1_, 13); v1_ ^= v0_; v0_ = rotate(v0_, 32);
+        v2_ += v3_; v3_ = rotate(v3_, 16); v3_ ^= v2_;
+        v0_ += v3_; v3_ = rotate(v3_, 21); v3_ ^= v0_;
+        v2_ += v1_; v1_ = rotate(v1_, 17); v1_ ^= v2_; v2_ = rotate(v2_, 32);
+    }
+
+    uint64_t v0_, v1_, v2_, v3_;
+    uint64_t tail_ = 0;
+    size_t total_ = 0;
+    unsigned pending_ = 0;
+};
+
+}  // namespace tollhouse

@@ -1,0 +1,146 @@
+// API keys by keyed digest. Readers are the I/O threads, the writer is Python.
+//
+// A shard's lock is held for one probe, or for one doubling of that shard. A reader leaves with a
+// counted reference, so a revocation never waits for a request; whoever gives back the last
+// reference on an I/O thread retires the identity, and collect() frees it.
+#pragma once
+#include <atomic>
+#include <cstdint>
+#include <mutex>
+#include <vector>
+
+#include "counted.hpp"
+#include "digest.hpp"
+
+namespace tollhouse {
+
+class IdentityTable {
+  public:
+    explicit IdentityTable(size_t bound) : bound_(bound) {}
+    ~IdentityTable() {
+        for (Shard &shard : shards_)
+            for (Slot &slot : shard.slots) drop(slot.identity);
+        collect();
+    }
+    IdentityTable(const IdentityTable &) = delete;
+    IdentityTable &operator=(const IdentityTable &) = delete;
+
+    Digest digest(uint64_t key_set, const void *key, size_t size) const {
+        SipHasher hasher(secret_);
+        hasher.add(key_set);
+        hasher.add(key, size);
+        return hasher.digest();
+    }
+
+    // The identity with a reference for the caller, or null.
+    Counted *find(const Digest &digest) {
+        Shard &shard = shard_of(digest);
+        std::lock_guard<std::mutex> hold(shard.lock);
+        if (shard.slots.empty()) return nullptr;
+        Counted *identity = shard.slots[position(shard, digest)].identity;
+        retain(identity);
+        return identity;
+    }
+
+    // Takes a reference to `identity`. False at the bound; replacing always fits.
+    bool put(const Digest &digest, Counted *identity) {
+        Shard &shard = shard_of(digest);
+        Counted *before;
+        {
+            std::lock_guard<std::mutex> hold(shard.lock);
+            bool known = !shard.slots.empty() && shard.slots[position(shard, digest)].identity;
+            if (!known && size_.load(std::memory_order_relaxed) >= bound_) return false;
+            if (!known && (shard.used + 1) * 4 > shard.slots.size() * 3) grow(shard);
+            Slot &slot = shard.slots[position(shard, digest)];
+            before = slot.identity;
+            retain(identity);
+            slot = Slot{digest, identity};
+            if (!known) { ++shard.used; size_.fetch_add(1, std::memory_order_relaxed); }
+        }
+        drop(before);
+        return true;
+    }
+
+    bool remove(const Digest &digest) {
+        Shard &shard = shard_of(digest);
+        Counted *before;
+        {
+            std::lock_guard<std::mutex> hold(shard.lock);
+            if (shard.slots.empty()) return false;
+            size_t at = position(shard, digest);
+            before = shard.slots[at].identity;
+            if (!before) return false;
+            close_gap(shard, at);
+            --shard.used;
+            size_.fetch_sub(1, std::memory_order_relaxed);
+        }
+        drop(before);
+        return true;
+    }
+
+    // Gives back a reference of find() on an I/O thread.
+    void let_go(Counted *identity) {
+        if (!release(identity)) return;
+        std::lock_guard<std::mutex> hold(retired_lock_);
+        retired_.push_back(identity);
+    }
+
+    void collect() {
+        std::vector<Counted *> gone;
+        {
+            std::lock_guard<std::mutex> hold(retired_lock_);
+            gone.swap(retired_);
+        }
+        for (Counted *identity : gone) delete identity;
+    }
+
+    size_t size() const { return size_.load(std::memory_order_relaxed); }
+
+  private:
+    static constexpr size_t SHARDS = 64;
+
+    struct Slot { Digest digest; Counted *identity = nullptr; };
+    struct alignas(64) Shard {
+        std::mutex lock;
+        std::vector<Slot> slots;  // a power of two, at most three quarters in use
+        size_t used = 0;
+    };
+
+    Shard &shard_of(const Digest &digest) { return shards_[digest.high % SHARDS]; }
+
+    // Where the digest stands, or the free slot where it would.
+    static size_t position(const Shard &shard, const Digest &digest) {
+        size_t mask = shard.slots.size() - 1, at = digest.low & mask;
+        while (shard.slots[at].identity && !same_digest(shard.slots[at].digest, digest)) at = (at + 1) & mask;
+        return at;
+    }
+
+    static void grow(Shard &shard) {
+        std::vector<Slot> before(shard.slots.empty() ? 4 : shard.slots.size() * 2);
+        before.swap(shard.slots);
+        for (const Slot &slot : before)
+            if (slot.identity) shard.slots[position(shard, slot.digest)] = slot;
+    }
+
+    // Moves later entries of the run back, so that no probe meets a hole.
+    static void close_gap(Shard &shard, size_t hole) {
+        size_t mask = shard.slots.size() - 1;
+        for (size_t at = (hole + 1) & mask; shard.slots[at].identity; at = (at + 1) & mask) {
+            size_t home = shard.slots[at].digest.low & mask;
+            if (((at - home) & mask) >= ((at - hole) & mask)) {
+                shard.slots[hole] = shard.slots[at];
+                hole = at;
+            }
+        }
+        shard.slots[hole] = Slot{};
+    }
+
+    Secret secret_;
+    Shard shards_[SHARDS];
+    size_t bound_;
+    std::atomic<size_t> size_{0};
+    std::mutex retired_lock_;
+    std::vector<Counted *> retired_;
+};
+
+}  // namespace tollhouse

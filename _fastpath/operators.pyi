@@ -1,0 +1,1 @@
+"""CEL's operators over native values; no Python interface."""

@@ -1,0 +1,1 @@
+"""Requests as nghttp2 reports them; for other modules of the core only."""

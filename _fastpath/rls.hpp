@@ -1,0 +1,112 @@
+// Parts of a rate limit decision that are plain data work: order, headers, unknown domains.
+#pragma once
+#include <algorithm>
+#include <charconv>
+#include <cstdint>
+#include <cstring>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "counters.hpp"
+#include "limit_index.hpp"
+#include "rls_codec.hpp"
+#include "siphash.hpp"
+
+namespace tollhouse {
+
+// Most restrictive first; see rls.pyi. Sorts positions, so that hits and owners stay parallel.
+inline void order_by_restriction(uint32_t *order, uint32_t count, const CounterHit *hits,
+                                 const Limit *const *owners) {
+    if (count < 2) return;
+    std::sort(order, order + count, [&](uint32_t a, uint32_t b) {
+        if (hits[a].remaining != hits[b].remaining) return hits[a].remaining < hits[b].remaining;
+        if (hits[a].fits != hits[b].fits) return hits[b].fits;
+        int names = owners[a]->name.compare(owners[b]->name);
+        if (names) return names < 0;
+        return std::memcmp(owners[a]->digest, owners[b]->digest, DIGEST_SIZE) < 0;
+    });
+}
+
+inline bool decimal_text(uint64_t number, Arena *arena, TextView *out) {
+    char *text = static_cast<char *>(arena->take(20));
+    if (!text) return false;
+    out->text = text;
+    out->size = uint32_t(std::to_chars(text, text + 20, number).ptr - text);
+    return true;
+}
+
+// The three draft-03 headers; `order` is not empty. False when the arena is exhausted.
+inline bool draft03_headers(const uint32_t *order, uint32_t count, const CounterHit *hits,
+                            const Limit *const *owners, Arena *arena, HeaderView headers[3]) {
+    const std::string &most = owners[order[0]]->max_text;
+    size_t size = most.size();
+    for (uint32_t i = 0; i < count; ++i) size += owners[order[i]]->policy.size();
+    char *text = static_cast<char *>(arena->take(size));
+    if (!text || size > UINT32_MAX) return false;
+    headers[0] = {{"X-RateLimit-Limit", 17}, {text, uint32_t(size)}};
+    std::memcpy(text, most.data(), most.size());
+    text += most.size();
+    for (uint32_t i = 0; i < count; ++i) {
+        const std::string &policy = owners[order[i]]->policy;
+        std::memcpy(text, policy.data(), policy.size());
+        text += policy.size();
+    }
+    headers[1].key = {"X-RateLimit-Remaining", 21};
+    headers[2].key = {"X-RateLimit-Reset", 17};
+    return decimal_text(hits[order[0]].remaining, arena, &headers[1].value) &&
+           decimal_text(uint64_t(hits[order[0]].reset_ns / NANOSECONDS), arena, &headers[2].value);
+}
+
+// Series of domains without limits. Peers choose these names, so there are at most `bound` of them
+// and none is longer than 255 bytes; all others share the last place. Any thread may ask.
+class UnknownDomains {
+  public:
+    static constexpr uint32_t LONGEST = 255;
+
+    // ids: three series (calls, hits, reports) per place, bound + 1 places.
+    UnknownDomains(uint32_t bound, std::vector<uint32_t> ids)
+        : bound_(bound), ids_(std::move(ids)) {
+        size_t slots = 8;
+        while (slots < 2 * size_t(bound)) slots *= 2;
+        slots_.assign(slots, {0, 0});
+        names_.reserve(bound);
+    }
+
+    // The three series of this domain.
+    const uint32_t *series(TextView domain) {
+        if (domain.size > LONGEST) return &ids_[3 * bound_];
+        uint64_t hash = siphash(process_hash_key(), domain.text, domain.size);
+        size_t mask = slots_.size() - 1, at = hash & mask;
+        std::lock_guard<std::mutex> hold(lock_);
+        for (; slots_[at].place; at = (at + 1) & mask) {
+            const std::string &name = names_[slots_[at].place - 1];
+            if (slots_[at].hash == hash && name.size() == domain.size &&
+                !std::memcmp(name.data(), domain.text, domain.size))
+                return &ids_[3 * (slots_[at].place - 1)];
+        }
+        if (names_.size() >= bound_) return &ids_[3 * bound_];
+        names_.emplace_back(domain.text, domain.size);
+        slots_[at] = {hash, uint32_t(names_.size())};
+        return &ids_[3 * (names_.size() - 1)];
+    }
+
+    std::vector<std::string> names() {
+        std::lock_guard<std::mutex> hold(lock_);
+        return names_;
+    }
+
+  private:
+    struct Slot {
+        uint64_t hash;
+        uint32_t place;  // 0: empty; else one more than the index of the name
+    };
+
+    uint32_t bound_;
+    std::vector<uint32_t> ids_;
+    std::vector<Slot> slots_;
+    std::vector<std::string> names_;
+    std::mutex lock_;
+};
+
+}  // namespace tollhouse

@@ -1,0 +1,90 @@
+from libc.stdint cimport uint32_t, uint64_t
+from libcpp.string cimport string
+from libcpp.vector cimport vector
+
+from _fastpath.counted cimport Counted
+from _fastpath.host_index cimport HostOwner, Owner
+
+
+cdef extern from "rule.hpp" namespace "tollhouse" nogil:
+    cdef enum ConditionKind "tollhouse::RuleCondition::Kind":
+        CONDITION_TEST "tollhouse::RuleCondition::TEST"
+        CONDITION_ALL "tollhouse::RuleCondition::ALL"
+        CONDITION_ANY "tollhouse::RuleCondition::ANY"
+
+    cdef cppclass RuleCondition:
+        ConditionKind kind
+        uint32_t end
+        Counted *program
+
+    cdef cppclass RuleConditions:
+        vector[RuleCondition] nodes
+        size_t open(ConditionKind kind) except +
+        void close(size_t node)
+        void test(Counted *program) except +
+
+    cdef cppclass RuleSource:
+        Counted *program
+        Counted *document
+        void set_program(Counted *unit)
+        void set_document(Counted *unit)
+        bint given()
+
+    cdef cppclass NamedSource:
+        string name
+        RuleSource source
+
+    cdef cppclass AuthenticationRule:
+        string name
+        string json_name
+        string challenge
+        string credential
+        bint anonymous
+        int place
+        uint64_t key_set
+        RuleConditions when
+
+    cdef cppclass AuthorizationRule:
+        string name
+        uint32_t group
+        RuleConditions when
+        RuleConditions patterns
+
+    cdef cppclass DenialRule:
+        int code
+        RuleSource message
+        RuleSource body
+        bint has_headers
+        vector[NamedSource] headers
+
+    cdef cppclass SuccessRule:
+        string name
+        string key
+        bint metadata
+        bint json
+        uint32_t group
+        RuleSource plain
+        vector[NamedSource] properties
+        RuleConditions when
+
+    cdef cppclass RuleData "tollhouse::Rule"(HostOwner):
+        RuleData() except +
+        RuleConditions when
+        vector[AuthenticationRule] authentication
+        vector[AuthorizationRule] authorization
+        vector[SuccessRule] success
+        vector[uint32_t] authentication_order
+        vector[uint32_t] authorization_order
+        vector[uint32_t] success_order
+        vector[uint32_t] reason_order
+        DenialRule unauthenticated
+        DenialRule unauthorized
+        uint32_t total_series
+        uint32_t ok_series
+        uint32_t unauthenticated_series
+        uint32_t denied_series
+        uint32_t deferred_series
+
+
+cdef class Rule(Owner):
+    pass

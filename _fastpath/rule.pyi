@@ -1,0 +1,49 @@
+from _fastpath.cells import Series
+from _fastpath.host_index import Owner
+from _fastpath.rule_spec import RuleSpec
+
+class Rule(Owner):
+    """A compiled AuthConfig, or the mark that its requests are decided by the full lane.
+
+    The pipeline that both lanes follow (semantics.md lists the sources):
+
+    1. Top-level `when`. False: answer OK with empty headers and metadata, and count nothing for the
+       AuthConfig. Evaluation error: deny with PERMISSION_DENIED, 403, reason CONDITION_FAILED; the
+       custom `unauthorized` denial applies.
+    2. Authentication, any-of. Groups by ascending priority, inside a group in order of declaration;
+       the first success ends the phase. An entry whose `when` is false or fails is skipped. None
+       succeeded: UNAUTHENTICATED, 401; one WWW-Authenticate per entry in order of declaration (also
+       of skipped ones), X-Ext-Auth-Reason last. Reason: with exactly one entry configured and
+       evaluated its error; otherwise a JSON object entry -> error of the entries evaluated, keys
+       sorted by bytes (`{}` when all were skipped). Errors: CREDENTIAL_MISSING, KEY_INVALID.
+    3. Authorization, all-of. Groups by ascending priority, inside a group in order of declaration;
+       the first failure ends the phase. `when` false: skipped. `when` fails or a pattern fails:
+       PERMISSION_DENIED, 403, reason CONDITION_FAILED. A pattern is false: reason UNAUTHORIZED.
+       Passed entries appear as `auth.authorization[name] = true` for later groups and phases.
+    4. Success items. Groups by ascending priority, inside a group in order of declaration. `when`
+       false or failing, or a value that fails or has no `json_form.json_form_of`: the item is
+       dropped. Values, in that form, appear as `auth.response[name]` for later groups (of equal
+       names the later evaluated wins). Headers are written in order of declaration whatever their
+       priority; a plain header whose value is null or missing is not written. Dynamic metadata
+       keys are sorted by bytes, of equal keys the later declared wins.
+
+    Texts of headers and denials are those of `text.text_of_value`, of a json header those of
+    `text.json_of_value(go_escapes=True)`. An expression result that is absent counts as null.
+    """
+
+    @property
+    def refusal(self) -> str | None:
+        """Why the full lane decides; None when this rule is decided natively."""
+
+def rule(spec: RuleSpec, series: Series) -> Rule:
+    """Compile. Raises ValueError for a spec that breaks a rule stated in `rule_spec`.
+
+    Series registered per AuthConfig: ("auth_server_authconfig_total", namespace, name) and
+    ("auth_server_authconfig_response_status", namespace, name, status) for status in OK,
+    UNAUTHENTICATED, PERMISSION_DENIED; ("tollhouse_authz_deferred_total", namespace, name).
+    """
+
+UNAUTHORIZED: str
+CREDENTIAL_MISSING: str
+KEY_INVALID: str
+CONDITION_FAILED: str

@@ -1,0 +1,1 @@
+"""CEL's string extensions over native values; no Python interface."""

@@ -1,0 +1,1 @@
+"""Results of suspended calls on their way back; for other modules of the core only."""
