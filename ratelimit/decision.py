@@ -1,0 +1,114 @@
+"""The full lane's decision over the limits that apply, and the answer made of it."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from _fastpath.counters import CounterTable, Hit, Mode, Verdict
+from _fastpath.rls_message import Code, CurrentLimit, RateLimitResponse, Status
+from ratelimit.compiled_limit import CompiledLimit
+from ratelimit.headers import rate_limit_headers
+from ratelimit.selection import Entries, Selection, select
+
+REFUSED = Verdict(fits=False, remaining=0, reset_ns=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One limit that applied, with what its counter said."""
+
+    limit: CompiledLimit
+    verdict: Verdict
+
+    @property
+    def restrictiveness(self) -> tuple[int, bool, bytes, bytes]:
+        """Ascending: what is reported first."""
+        limit = self.limit.limit
+        name = (limit.name or "").encode()
+        return self.verdict.remaining, self.verdict.fits, name, limit.digest
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """outcomes: from the most restrictive. failed: limits of which an expression failed."""
+
+    outcomes: tuple[Outcome, ...]
+    failed: tuple[CompiledLimit, ...]
+
+    @property
+    def over_limit(self) -> bool:
+        return any(not outcome.verdict.fits for outcome in self.outcomes)
+
+    @property
+    def limited_by(self) -> str:
+        """Name of the most restrictive limit that does not fit, "" if it has none."""
+        for outcome in self.outcomes:
+            if not outcome.verdict.fits:
+                return outcome.limit.limit.name or ""
+        return ""
+
+    def headers(self) -> tuple[tuple[str, str], ...]:
+        return rate_limit_headers([(o.limit.limit, o.verdict) for o in self.outcomes])
+
+    def response(self, descriptors: int, *, headers: bool, statuses: bool) -> RateLimitResponse:
+        return RateLimitResponse(
+            code=Code.OVER_LIMIT if self.over_limit else Code.OK,
+            statuses=self._statuses(descriptors) if statuses else (),
+            response_headers=self.headers() if headers else (),
+        )
+
+    def _statuses(self, descriptors: int) -> tuple[Status, ...]:
+        found: dict[int, Status] = {}
+        for outcome in self.outcomes:
+            limit = outcome.limit.limit
+            home = min(outcome.limit.descriptor, descriptors - 1)
+            found.setdefault(
+                home,
+                Status(
+                    code=Code.OK if outcome.verdict.fits else Code.OVER_LIMIT,
+                    limit=CurrentLimit(limit.max_value, limit.window_ns, limit.name or ""),
+                    remaining=outcome.verdict.remaining,
+                    reset_ns=outcome.verdict.reset_ns,
+                ),
+            )
+        return tuple(found.get(index, Status()) for index in range(descriptors))
+
+
+def decide(
+    limits: Iterable[CompiledLimit],
+    descriptors: Sequence[Entries],
+    hits: Callable[[int], int],
+    mode: Mode,
+    counters: CounterTable,
+    mono_ns: int,
+) -> Decision:
+    """Select the limits, then ask and charge their counters as one step.
+
+    hits: signed hits of the descriptor with this index. Limits that refuse by on_error deny what
+    would charge or look, and nothing is charged then. Raises MemoryError, with nothing charged,
+    when a counter cannot be held.
+    """
+    selection = select(limits, descriptors)
+    refusing = [] if mode is Mode.ADD else selection.refusing
+    if refusing:
+        mode = Mode.CHECK
+    verdicts = counters.check_and_add(_hits(selection, hits), mono_ns, mode)
+    outcomes = [
+        Outcome(selected.limit, verdict)
+        for selected, verdict in zip(selection.applying, verdicts, strict=True)
+    ]
+    outcomes += [Outcome(limit, REFUSED) for limit in refusing]
+    outcomes.sort(key=lambda outcome: outcome.restrictiveness)
+    return Decision(tuple(outcomes), tuple(selection.failed))
+
+
+def _hits(selection: Selection, hits: Callable[[int], int]) -> list[Hit]:
+    return [
+        Hit(
+            limit_digest=selected.limit.limit.digest,
+            window_ns=selected.limit.limit.window_ns,
+            max_value=selected.limit.limit.max_value,
+            values=selected.values,
+            delta=hits(selected.limit.descriptor),
+        )
+        for selected in selection.applying
+    ]

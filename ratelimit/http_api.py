@@ -1,0 +1,236 @@
+"""Limitador's HTTP API: status, limits, counters, and decisions over one descriptor.
+
+Decisions run in the full lane against the same counters as gRPC. Routes answer only their own
+method; another one is 404, as in Limitador. Until limits are loaded every answer is 503.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from _fastpath.counters import Mode
+from ratelimit.decision import Decision, decide
+from ratelimit.limit import SECOND_NS, Limit
+from ratelimit.limitador_file import U64_MAX
+from ratelimit.service import RateLimitService
+from ratelimit.status import status
+
+MAX_BODY_BYTES = 2 << 20
+DRAFT_03 = "DraftVersion03"
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Clock = Callable[[], int]
+MoreStatus = Callable[[], Mapping[str, object]]
+
+
+class CheckAndReportInfo(msgspec.Struct):
+    """Body of the three decisions; other fields are passed over. `delta` 0 looks."""
+
+    namespace: str
+    values: dict[str, str]
+    delta: int
+    response_headers: str | None = None
+
+
+def routes(
+    service: RateLimitService, mono_ns: Clock, more_status: MoreStatus = dict
+) -> list[web.RouteDef]:
+    """All routes of the API. mono_ns: the clock of the counters.
+
+    more_status: fields that other parts of the program add to GET /status.
+    """
+    api = _Api(service, mono_ns, more_status)
+    return [
+        _only("GET", "/status", api.status, api.ready),
+        _only("GET", "/limits/{namespace}", api.limits, api.ready),
+        _only("GET", "/counters/{namespace}", api.counters, api.ready),
+        _only("POST", "/check", api.check, api.ready),
+        _only("POST", "/report", api.report, api.ready),
+        _only("POST", "/check_and_report", api.check_and_report, api.ready),
+        _only("GET", "/api/spec", api.spec, api.ready),
+    ]
+
+
+def _only(method: str, path: str, handler: Handler, ready: Callable[[], bool]) -> web.RouteDef:
+    async def guarded(request: web.Request) -> web.StreamResponse:
+        if request.method != method:
+            return web.Response(status=404)
+        if not ready():
+            return web.Response(status=503, text="No limits are loaded")
+        return await handler(request)
+
+    return web.route("*", path, guarded)
+
+
+class _Api:
+    def __init__(self, service: RateLimitService, mono_ns: Clock, more_status: MoreStatus) -> None:
+        self._service = service
+        self._mono_ns = mono_ns
+        self._more_status = more_status
+
+    def ready(self) -> bool:
+        return self._service.active.loaded
+
+    async def status(self, request: web.Request) -> web.Response:
+        return _json({**status(self._service), **self._more_status()})
+
+    async def limits(self, request: web.Request) -> web.Response:
+        limits = self._service.active.current.limits(request.match_info["namespace"])
+        return _json([_limit(limit.limit) for limit in limits])
+
+    async def counters(self, request: web.Request) -> web.Response:
+        limits = self._service.active.current.limits(request.match_info["namespace"])
+        found = {limit.limit.digest: limit.limit for limit in limits}
+        listed = []
+        cursor = 0
+        while found:
+            cursor, counters = self._service.counters.list(found, self._mono_ns(), cursor)
+            for counter in counters:
+                limit = found[counter.limit_digest]
+                listed.append(
+                    {
+                        "limit": _limit(limit),
+                        "set_variables": dict(zip(limit.variables, counter.values, strict=True)),
+                        "remaining": _remaining(limit.max_value, counter.value),
+                        "expires_in_seconds": counter.reset_ns // SECOND_NS,
+                    }
+                )
+            if cursor == 0:
+                break
+        return _json(listed)
+
+    async def check(self, request: web.Request) -> web.Response:
+        info = await _body(request)
+        decision = self._decide(info, Mode.CHECK)
+        if decision is None:
+            return web.Response(status=500, text="Internal server error")
+        if decision.over_limit:
+            return web.Response(status=429, text="Too many requests")
+        return _json(None)
+
+    async def report(self, request: web.Request) -> web.Response:
+        info = await _body(request)
+        if self._decide(info, Mode.ADD) is None:
+            return web.Response(status=500, text="Internal server error")
+        return _json(None)
+
+    async def check_and_report(self, request: web.Request) -> web.Response:
+        info = await _body(request)
+        decision = self._decide(info, Mode.CHECK_AND_ADD)
+        if decision is None:
+            return _json(None, 500)
+        self._service.count_call(info.namespace, decision, info.delta)
+        response = _json(None, 429 if decision.over_limit else 200)
+        if info.response_headers == DRAFT_03:
+            response.headers.update(decision.headers())
+        return response
+
+    async def spec(self, request: web.Request) -> web.Response:
+        return _json(SPEC)
+
+    def _decide(self, info: CheckAndReportInfo, mode: Mode) -> Decision | None:
+        """None when a counter cannot be held."""
+        descriptors = [info.values]
+        limits = self._service.active.current.candidates(info.namespace, descriptors)
+        try:
+            decision = decide(
+                limits,
+                descriptors,
+                lambda _: info.delta,
+                mode,
+                self._service.counters,
+                self._mono_ns(),
+            )
+        except MemoryError:
+            return None
+        self._service.count_failures(info.namespace, decision)
+        return decision
+
+
+async def _body(request: web.Request) -> CheckAndReportInfo:
+    """Raises 400 and 413, both with a text."""
+    if (request.content_length or 0) > MAX_BODY_BYTES:
+        raise web.HTTPRequestEntityTooLarge(MAX_BODY_BYTES, request.content_length or 0)
+    if request.content_type != "application/json" and not request.content_type.endswith("+json"):
+        raise web.HTTPBadRequest(text="Content type error: expected application/json")
+    try:
+        info = msgspec.json.decode(await request.read(), type=CheckAndReportInfo)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise web.HTTPBadRequest(text=f"Json deserialize error: {error}") from error
+    if not 0 <= info.delta <= U64_MAX:
+        raise web.HTTPBadRequest(text="Json deserialize error: delta: expected 0 to 2^64 - 1")
+    return info
+
+
+def _json(document: object, code: int = 200) -> web.Response:
+    return web.Response(
+        status=code, body=msgspec.json.encode(document), content_type="application/json"
+    )
+
+
+def _remaining(max_value: int, value: int) -> int:
+    """What is left; below zero only for a limit of 0, whose counter would else tell nothing."""
+    return max(max_value - value, 0) if max_value else -value
+
+
+def _limit(limit: Limit) -> dict[str, object]:
+    return {
+        "id": limit.id,
+        "namespace": limit.namespace,
+        "max_value": limit.max_value,
+        "seconds": limit.seconds,
+        "name": limit.name,
+        "conditions": limit.conditions,
+        "variables": limit.variables,
+    }
+
+
+def _operation(method: str, *codes: str, **extra: Any) -> dict[str, object]:
+    responses = {code: {"description": _DESCRIPTIONS[code]} for code in codes}
+    return {method: {"responses": responses, **extra}}
+
+
+_DESCRIPTIONS = {
+    "200": "OK",
+    "400": "The body is not what is expected",
+    "429": "Too many requests",
+    "500": "Internal server error",
+}
+_NAMESPACE = [{"name": "namespace", "in": "path", "required": True, "type": "string"}]
+_INFO = {
+    "consumes": ["application/json"],
+    "parameters": [
+        {
+            "name": "body",
+            "in": "body",
+            "required": True,
+            "schema": {"$ref": "#/definitions/CheckAndReportInfo"},
+        }
+    ],
+}
+SPEC: dict[str, object] = {
+    "swagger": "2.0",
+    "info": {"title": "Rate limits", "version": "1.0.0"},
+    "definitions": {
+        "CheckAndReportInfo": {
+            "type": "object",
+            "required": ["namespace", "values", "delta"],
+            "properties": {
+                "namespace": {"type": "string"},
+                "values": {"type": "object", "additionalProperties": {"type": "string"}},
+                "delta": {"type": "integer", "minimum": 0},
+                "response_headers": {"type": "string"},
+            },
+        }
+    },
+    "paths": {
+        "/status": _operation("get", "200"),
+        "/metrics": _operation("get", "200"),
+        "/limits/{namespace}": _operation("get", "200", parameters=_NAMESPACE),
+        "/counters/{namespace}": _operation("get", "200", parameters=_NAMESPACE),
+        "/check": _operation("post", "200", "400", "429", "500", **_INFO),
+        "/report": _operation("post", "200", "400", "500", **_INFO),
+        "/check_and_report": _operation("post", "200", "400", "429", "500", **_INFO),
+    },
+}

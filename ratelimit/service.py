@@ -1,0 +1,113 @@
+"""The rate limit services over gRPC: Envoy's ShouldRateLimit, Kuadrant's CheckRateLimit and Report.
+
+Each method has a native handler and, for what that defers, the full lane here. Both answer the same
+bytes and count in the same series; `_fastpath/rls.pyi` states the rules.
+"""
+
+from _fastpath.cells import Series
+from _fastpath.counters import CounterTable, Mode
+from _fastpath.errors import WireError
+from _fastpath.plan import Plans
+from _fastpath.rls import MALFORMED, TOO_LARGE, UNAVAILABLE_DETAIL, RateLimitDecider
+from _fastpath.rls_codec import decode_rate_limit_request, encode_rate_limit_response
+from _fastpath.rls_message import Code, RateLimitRequest, RateLimitResponse
+from _fastpath.rpc import Context, Method, RpcError, Status, UnaryMethod
+from ratelimit.active_limits import ActiveLimits
+from ratelimit.decision import Decision, decide
+from ratelimit.selection import Entries
+
+ENVOY = "envoy.service.ratelimit.v3.RateLimitService"
+KUADRANT = "kuadrant.service.ratelimit.v1.RateLimitService"
+_UNKNOWN = encode_rate_limit_response(RateLimitResponse(Code.UNKNOWN))
+
+
+class RateLimitService:
+    """headers: X-RateLimit-* on ShouldRateLimit. statuses: one per descriptor, which lets Envoy
+    write its own headers; Limitador sends none."""
+
+    def __init__(
+        self,
+        active: ActiveLimits,
+        plans: Plans,
+        counters: CounterTable,
+        series: Series,
+        *,
+        headers: bool,
+        statuses: bool = True,
+    ) -> None:
+        self.active = active
+        self.counters = counters
+        self.decider = RateLimitDecider(plans, counters, series, headers=headers, statuses=statuses)
+        self._headers = headers
+        self._statuses = statuses
+
+    def methods(self) -> list[Method]:
+        native = self.decider
+        return [
+            UnaryMethod(f"/{ENVOY}/ShouldRateLimit", self.should, native.should_rate_limit),
+            UnaryMethod(f"/{KUADRANT}/CheckRateLimit", self.check, native.check_rate_limit),
+            UnaryMethod(f"/{KUADRANT}/Report", self.report, native.report),
+        ]
+
+    async def should(self, data: bytes, context: Context) -> bytes:
+        request = _decode(data)
+        if not request.domain:
+            return _UNKNOWN
+        decision = self._decide(request, Mode.CHECK_AND_ADD, context)
+        self.count_call(request.domain, decision, request.call_hits())
+        return self._answer(request, decision, headers=self._headers)
+
+    async def check(self, data: bytes, context: Context) -> bytes:
+        request = _decode(data)
+        if not request.domain:
+            return _UNKNOWN
+        decision = self._decide(request, Mode.CHECK, context)
+        self.count_call(request.domain, decision, None)
+        return self._answer(request, decision, headers=False)
+
+    async def report(self, data: bytes, context: Context) -> bytes:
+        request = _decode(data)
+        if not request.domain:
+            return _UNKNOWN
+        self._decide(request, Mode.ADD, context)
+        self.decider.count_report(request.domain, request.call_hits())
+        return encode_rate_limit_response(RateLimitResponse(Code.OK))
+
+    def count_call(self, domain: str, decision: Decision, hits: int | None) -> None:
+        """Count a call that was decided; `hits` None counts the call alone."""
+        if decision.over_limit:
+            self.decider.count_limited(domain, decision.limited_by)
+        else:
+            self.decider.count_authorized(domain, hits)
+
+    def count_failures(self, domain: str, decision: Decision) -> None:
+        for limit in decision.failed:
+            self.decider.count_error(domain, limit.limit.digest)
+
+    def _decide(self, request: RateLimitRequest, mode: Mode, context: Context) -> Decision:
+        descriptors: list[Entries] = [
+            dict(descriptor.entries) for descriptor in request.descriptors
+        ]
+        limits = self.active.at(context.generation).candidates(request.domain, descriptors)
+        hits = (lambda _: 1) if mode is Mode.CHECK else request.hits
+        try:
+            decision = decide(limits, descriptors, hits, mode, self.counters, context.mono_ns)
+        except MemoryError as error:
+            raise RpcError(Status.UNAVAILABLE, UNAVAILABLE_DETAIL) from error
+        self.count_failures(request.domain, decision)
+        return decision
+
+    def _answer(self, request: RateLimitRequest, decision: Decision, *, headers: bool) -> bytes:
+        response = decision.response(
+            len(request.descriptors), headers=headers, statuses=self._statuses
+        )
+        return encode_rate_limit_response(response)
+
+
+def _decode(data: bytes) -> RateLimitRequest:
+    try:
+        return decode_rate_limit_request(data)
+    except WireError as error:
+        if error.too_large:
+            raise RpcError(Status.RESOURCE_EXHAUSTED, TOO_LARGE) from error
+        raise RpcError(Status.INTERNAL, MALFORMED) from error
