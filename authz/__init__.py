@@ -1,0 +1,1 @@
+"""Authorization: AuthConfig, its evaluation, and the ext_authz service."""

@@ -1,0 +1,222 @@
+"""API keys out of Secrets: which keys belong to which set, kept live in the identity table.
+
+A set is what one selector sees: the Secrets of a namespace, or of all, whose labels match. Of two
+Secrets with the same key the one that came last counts; when it goes the other counts again.
+
+Secrets are found by label and sets by one label of theirs, so that neither many sets nor many
+Secrets make a change of one expensive.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from _fastpath.errors import IdentityTableFull
+from _fastpath.identity import IdentityTable
+from authz.config import ApiKey
+from authz.secret import ApiKeySecret, SecretId
+from authz.selector_match import LabelSelector
+
+MANAGED_BY = ("authorino.kuadrant.io/managed-by", "authorino")
+Label = tuple[str, str]
+SetId = tuple[str | None, LabelSelector]
+
+
+@dataclass(slots=True)
+class _KeySet:
+    number: int
+    selector: LabelSelector
+    namespace: str | None  # None: all namespaces
+    users: int = 0
+    digests: dict[SecretId, bytes] = field(default_factory=dict)
+    holders: dict[bytes, dict[SecretId, None]] = field(default_factory=dict)  # oldest first
+
+    @property
+    def label(self) -> Label | None:
+        """What every Secret of the set has, if the selector names such a label."""
+        return min(self.selector.labels, default=None)
+
+    def wants(self, secret: ApiKeySecret) -> bool:
+        here = self.namespace is None or self.namespace == secret.namespace
+        return here and self.selector.matches(secret.labels)
+
+    def add(self, secret_id: SecretId, digest: bytes) -> None:
+        self.digests[secret_id] = digest
+        holders = self.holders.setdefault(digest, {})
+        holders.pop(secret_id, None)
+        holders[secret_id] = None
+
+    def drop(self, secret_id: SecretId) -> bytes | None:
+        """The digest that the Secret held."""
+        digest = self.digests.pop(secret_id, None)
+        if digest is not None:
+            del self.holders[digest][secret_id]
+            if not self.holders[digest]:
+                del self.holders[digest]
+        return digest
+
+
+class KeyRing:
+    """All Secrets with API keys and the sets that see them. One task changes it."""
+
+    def __init__(self, identities: IdentityTable) -> None:
+        self._identities = identities
+        self._secrets: dict[SecretId, ApiKeySecret] = {}
+        self._labelled: dict[Label, dict[SecretId, None]] = {}
+        self._managed: set[SecretId] = set()
+        self._sets: dict[SetId, _KeySet] = {}
+        self._sets_by_label: dict[Label | None, dict[SetId, _KeySet]] = {}
+
+    def use(self, namespace: str, method: ApiKey) -> int:
+        """The key set of an authentication entry; each use is ended by `leave`.
+
+        Raises IdentityTableFull, then there is no such set.
+        """
+        set_id = _set_id(namespace, method)
+        key_set = self._sets.get(set_id) or self._open(set_id)
+        key_set.users += 1
+        return key_set.number
+
+    def leave(self, namespace: str, method: ApiKey) -> None:
+        set_id = _set_id(namespace, method)
+        key_set = self._sets[set_id]
+        key_set.users -= 1
+        if key_set.users == 0:
+            self._close(set_id, key_set)
+
+    def put(self, secret: ApiKeySecret) -> None:
+        """Take in a new or changed Secret. Losing the managed-by label takes its key away.
+
+        Raises IdentityTableFull, then neither its old key nor its new one works.
+        """
+        name, value = MANAGED_BY
+        if secret.labels.get(name) == value:
+            self._managed.add(secret.id)
+        elif secret.id in self._managed:
+            self.remove(secret.id)
+            return
+        try:
+            joined = self._enter(secret)
+        except IdentityTableFull:
+            self.remove(secret.id)
+            joined = self._enter(secret)
+        left = [s for s in self._sets_of(secret.id) if s.number not in joined]
+        self._store(secret)
+        for key_set, digest in joined.values():
+            old = key_set.drop(secret.id)
+            key_set.add(secret.id, digest)
+            if old is not None and old != digest:
+                self._settle(key_set, old)
+        for key_set in left:
+            self._part(key_set, secret.id)
+
+    def remove(self, secret_id: SecretId) -> None:
+        """Forget a Secret; its key stops working with the next request."""
+        for key_set in self._sets_of(secret_id):
+            self._part(key_set, secret_id)
+        self._unstore(secret_id)
+
+    def forget(self, secret_id: SecretId) -> None:
+        """As `remove`, for a Secret that is gone: a later one of this name starts afresh."""
+        self._managed.discard(secret_id)
+        self.remove(secret_id)
+
+    def __len__(self) -> int:
+        return len(self._secrets)
+
+    # ---- Secrets
+
+    def _store(self, secret: ApiKeySecret) -> None:
+        self._unstore(secret.id)
+        self._secrets[secret.id] = secret
+        for label in secret.labels.items():
+            self._labelled.setdefault(label, {})[secret.id] = None
+
+    def _unstore(self, secret_id: SecretId) -> None:
+        secret = self._secrets.pop(secret_id, None)
+        for label in secret.labels.items() if secret else ():
+            del self._labelled[label][secret_id]
+            if not self._labelled[label]:
+                del self._labelled[label]
+
+    def _candidates(self, selector: LabelSelector) -> list[ApiKeySecret]:
+        """Secrets that may match, oldest first."""
+        if not selector.labels:
+            return list(self._secrets.values())
+        found = (self._labelled.get(label, {}) for label in selector.labels)
+        return [self._secrets[secret_id] for secret_id in min(found, key=len)]
+
+    # ---- sets
+
+    def _open(self, set_id: SetId) -> _KeySet:
+        place, selector = set_id
+        number = self._identities.key_set(f"{place or '*'}|{selector}")
+        key_set = _KeySet(number, selector, place)
+        try:
+            for secret in self._candidates(selector):
+                if key_set.wants(secret):
+                    digest = self._identities.put(number, secret.key, secret.identity)
+                    key_set.add(secret.id, digest)
+        except IdentityTableFull:
+            self._revoke(key_set.holders)
+            raise
+        self._sets[set_id] = key_set
+        self._sets_by_label.setdefault(key_set.label, {})[set_id] = key_set
+        return key_set
+
+    def _close(self, set_id: SetId, key_set: _KeySet) -> None:
+        del self._sets[set_id]
+        peers = self._sets_by_label[key_set.label]
+        del peers[set_id]
+        if not peers:
+            del self._sets_by_label[key_set.label]
+        self._revoke(key_set.holders)
+
+    def _sets_for(self, labels: Mapping[str, str]) -> Iterator[_KeySet]:
+        """Sets that may want a Secret with these labels."""
+        for label in (None, *labels.items()):
+            yield from self._sets_by_label.get(label, {}).values()
+
+    def _sets_of(self, secret_id: SecretId) -> list[_KeySet]:
+        """Sets that have this Secret."""
+        secret = self._secrets.get(secret_id)
+        if secret is None:
+            return []
+        return [s for s in self._sets_for(secret.labels) if secret_id in s.digests]
+
+    # ---- keys
+
+    def _enter(self, secret: ApiKeySecret) -> dict[int, tuple[_KeySet, bytes]]:
+        """Put the key into every set that wants it, or into none."""
+        joined: dict[int, tuple[_KeySet, bytes]] = {}
+        try:
+            for key_set in self._sets_for(secret.labels):
+                if key_set.wants(secret):
+                    digest = self._identities.put(key_set.number, secret.key, secret.identity)
+                    joined[key_set.number] = key_set, digest
+        except IdentityTableFull:
+            for key_set, digest in joined.values():
+                self._settle(key_set, digest)
+            raise
+        return joined
+
+    def _part(self, key_set: _KeySet, secret_id: SecretId) -> None:
+        digest = key_set.drop(secret_id)
+        if digest is not None:
+            self._settle(key_set, digest)
+
+    def _settle(self, key_set: _KeySet, digest: bytes) -> None:
+        """A digest names its newest holder, and nobody once there is none."""
+        holders = key_set.holders.get(digest)
+        if holders:
+            heir = self._secrets[next(reversed(holders))]
+            self._identities.put(key_set.number, heir.key, heir.identity)
+        else:
+            self._identities.revoke(digest)
+
+    def _revoke(self, digests: Iterable[bytes]) -> None:
+        for digest in digests:
+            self._identities.revoke(digest)
+
+
+def _set_id(namespace: str, method: ApiKey) -> SetId:
+    return None if method.all_namespaces else namespace, method.selector
