@@ -1,0 +1,1 @@
+"""Kubernetes-shaped objects: reading them, remembering them, telling what changed."""

@@ -1,0 +1,89 @@
+"""From manifests to authorization: AuthConfigs and Secrets handed to the AuthConfig compiler."""
+
+from collections.abc import Iterable, Iterator
+
+from authz.configuration import Configuration
+from authz.errors import Fault, dotted
+from policy.errors import InvalidObject, PolicyError
+from policy.files import FileChange
+from policy.manifest import Key, Manifest
+from policy.store import ObjectChanges, ObjectStore
+
+
+class AuthorizationObjects:
+    """Keeps a Configuration equal to the objects of manifest files. One task changes it."""
+
+    def __init__(self, configuration: Configuration) -> None:
+        self._configuration = configuration
+        self._store = ObjectStore()
+        self._faults: dict[Key, tuple[Fault, ...]] = {}
+
+    def apply(self, changes: Iterable[FileChange]) -> bool:
+        """Take in file changes; True when an object is different now."""
+        self._configuration.give_up_keys()
+        different = self._store.apply(changes)
+        for kind, namespace, name in different.removed:
+            self._faults.pop((kind, namespace, name), None)
+            if kind == "Secret":
+                self._configuration.remove_secret(namespace, name)
+            else:
+                self._configuration.remove_auth_config(namespace, name)
+        # Secrets first, so that no request meets a new AuthConfig without its keys.
+        for manifest in _of_kind(different, "Secret"):
+            self._put_secret(manifest)
+        for manifest in _of_kind(different, "AuthConfig"):
+            self._put_auth_config(manifest)
+        return bool(different.put or different.removed)
+
+    def problems(self) -> list[PolicyError]:
+        """Everything that is refused now and hosts that another object has, in order of place."""
+        found = [*self._store.problems(), *self._refusals(), *self._taken_hosts()]
+        return sorted(found, key=lambda error: error.position)
+
+    def notices(self) -> list[str]:
+        """Objects that are of no use here."""
+        return [f"{position}: {text}" for position, text in self._store.notices()]
+
+    def count(self, kind: str) -> int:
+        """Objects of this kind that are read and not refused."""
+        return sum(key[0] == kind and key not in self._faults for key in self._store.objects)
+
+    def _put_secret(self, manifest: Manifest) -> None:
+        fault = self._configuration.put_secret(manifest.namespace, manifest.name, manifest.document)
+        self._note(manifest, () if fault is None else (Fault((), fault),))
+
+    def _put_auth_config(self, manifest: Manifest) -> None:
+        place = manifest.namespace, manifest.name
+        if manifest.fault is None:
+            faults = self._configuration.put_auth_config(*place, manifest.document)
+        else:
+            faults = (Fault((), str(manifest.fault)),)
+            self._configuration.refuse_auth_config(*place, manifest.document, faults)
+        self._note(manifest, faults)
+
+    def _note(self, manifest: Manifest, faults: tuple[Fault, ...]) -> None:
+        self._faults.pop(manifest.key, None)
+        if faults:
+            self._faults[manifest.key] = faults
+
+    def _refusals(self) -> Iterator[PolicyError]:
+        for key, faults in self._faults.items():
+            manifest = self._store.objects[key]
+            if manifest.fault is not None:
+                yield manifest.fault
+                continue
+            for fault in faults:
+                where = manifest.locate(fault.path) if fault.path else manifest.position
+                yield InvalidObject(where, dotted(fault.path), fault.message)
+
+    def _taken_hosts(self) -> Iterator[PolicyError]:
+        for config_id, hosts in self._configuration.taken_hosts():
+            namespace, _, name = config_id.partition("/")
+            manifest = self._store.objects[("AuthConfig", namespace, name)]
+            for host, owner in hosts.items():
+                message = f"host {host!r} belongs to AuthConfig {owner}"
+                yield InvalidObject(manifest.locate(("spec", "hosts")), "spec.hosts", message)
+
+
+def _of_kind(changes: ObjectChanges, kind: str) -> Iterator[Manifest]:
+    return (manifest for manifest in changes.put if manifest.kind == kind)
