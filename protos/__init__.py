@@ -1,0 +1,1 @@
+"""Wire contracts that no maintained package provides; see README.md."""

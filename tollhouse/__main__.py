@@ -1,0 +1,28 @@
+"""The `tollhouse` command."""
+
+import sys
+from collections.abc import Sequence
+
+from tollhouse import check, cli
+from tollhouse.errors import ProgramError, UsageError
+from tollhouse.serve import run
+from tollhouse.settings import ServeSettings
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit code. SystemExit comes out of --help and --version."""
+    try:
+        settings = cli.parse(sys.argv[1:] if arguments is None else arguments)
+        if isinstance(settings, ServeSettings):
+            return run(settings)
+        return check.run(settings)
+    except UsageError as error:
+        print(f"tollhouse: {error}\nTry 'tollhouse --help'.", file=sys.stderr)
+        return error.exit_code
+    except ProgramError as error:
+        print(f"tollhouse: {error}", file=sys.stderr)
+        return error.exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

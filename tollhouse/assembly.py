@@ -1,0 +1,101 @@
+"""Puts the parts of one process together."""
+
+import time
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry, ProcessCollector
+
+from _fastpath.cells import Series
+from _fastpath.check import CheckDecider
+from _fastpath.counters import CounterTable
+from _fastpath.identity import IdentityTable
+from _fastpath.plan import Plans
+from _fastpath.rpc import Method
+from authz.configuration import Configuration
+from authz.metrics import AuthorizationCollector
+from authz.service import AuthorizationService
+from ratelimit import http_api
+from ratelimit.active_limits import ActiveLimits
+from ratelimit.metrics import RateLimitCollector
+from ratelimit.service import RateLimitService
+from tollhouse import http_side
+from tollhouse.configuration_metrics import ConfigurationCollector
+from tollhouse.cpus import usable_cpus
+from tollhouse.health import SERVICE as HEALTH_SERVICE
+from tollhouse.health import Health
+from tollhouse.housekeeping import Housekeeping
+from tollhouse.limits_source import LimitsSource
+from tollhouse.manifests_source import ManifestsSource
+from tollhouse.publisher import Publisher
+from tollhouse.reflection import Reflection
+from tollhouse.reloading import Reloading
+from tollhouse.settings import RateLimitHeaders, RateLimitStatuses, ServeSettings
+from tollhouse.transport import GrpcServer, open_server
+from tollhouse.transport_metrics import TransportCollector
+
+
+class Assembly:
+    """The parts, made on the running event loop."""
+
+    def __init__(self, settings: ServeSettings) -> None:
+        threads = settings.threads or usable_cpus()
+        plans, series = Plans(threads), Series(threads)
+        publisher = Publisher(plans)
+        counters = CounterTable(settings.max_counters)
+        active = ActiveLimits(counters, series, publisher.limits)
+        headers = settings.rate_limit_headers is RateLimitHeaders.DRAFT_VERSION_03
+        statuses = settings.rate_limit_statuses is RateLimitStatuses.DESCRIPTORS
+        self._limits = RateLimitService(
+            active, plans, counters, series, headers=headers, statuses=statuses
+        )
+        identities = IdentityTable(settings.max_api_keys)
+        self._authorization = AuthorizationService(
+            CheckDecider(plans, identities, series), identities, series, threads
+        )
+        self._manifests = ManifestsSource(
+            settings.manifests,
+            Configuration(identities, series),
+            self._authorization,
+            publisher.hosts,
+        )
+        paths = [path for path in (*settings.manifests, settings.limits) if path is not None]
+        self.housekeeping = Housekeeping(counters, identities, plans, time.monotonic_ns)
+        self.reloading = Reloading(paths, [LimitsSource(settings.limits, active), self._manifests])
+        methods: list[Method] = [*self._limits.methods(), *self._authorization.methods()]
+        services = sorted({method.path.split("/")[1] for method in methods})
+        self._ready = False
+        self._health = Health(services)
+        reflection = Reflection([*services, HEALTH_SERVICE])
+        self.server: GrpcServer = open_server(
+            settings.transport,
+            [*methods, *self._health.methods(), *reflection.methods()],
+            threads=threads,
+            bounds=settings.bounds,
+        )
+        self._registry = CollectorRegistry()
+        self._registry.register(RateLimitCollector(self._limits))
+        self._registry.register(AuthorizationCollector(series))
+        self._registry.register(ConfigurationCollector(plans, self._manifests, self.reloading))
+        self._registry.register(TransportCollector(self.server.stats))
+        ProcessCollector(registry=self._registry)
+
+    def routes(self) -> list[web.RouteDef]:
+        return [
+            *http_side.probes(lambda: self._ready),
+            http_side.metrics(self._registry),
+            *http_api.routes(
+                self._limits,
+                time.monotonic_ns,
+                lambda: {"manifests": self._manifests.state.status()},
+            ),
+        ]
+
+    def begin(self) -> None:
+        """State in health and readiness that requests are decided."""
+        self._ready = True
+        self._health.serving(True)
+
+    def end(self) -> None:
+        """State that they are no longer."""
+        self._ready = False
+        self._health.end()

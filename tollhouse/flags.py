@@ -1,0 +1,154 @@
+"""Flags that are environment variables too: a table per subcommand, the flag before the variable.
+
+`--rls-listen` is TOLLHOUSE_RLS_LISTEN. A flag beats its variable, and that the default. A variable
+that is set but empty counts as not set.
+"""
+
+import argparse
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from tollhouse.errors import UsageError
+
+PREFIX = "TOLLHOUSE_"
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """One setting. `read` turns its text into a value and raises UsageError.
+
+    A `switch` takes no value on the command line; its variable takes true or false.
+    """
+
+    field: str
+    read: Callable[[str], Any]
+    metavar: str
+    help: str
+    group: str
+    short: str | None = None
+    switch: bool = False
+
+    @property
+    def name(self) -> str:
+        return "--" + self.field.replace("_", "-")
+
+    @property
+    def variable(self) -> str:
+        return PREFIX + self.field.upper()
+
+
+def add(
+    parser: argparse.ArgumentParser, flags: Sequence[Flag], defaults: Mapping[str, Any]
+) -> None:
+    """Declare the flags; none has an argparse default, see `values`."""
+    groups: dict[str, argparse._ArgumentGroup] = {}
+    for flag in flags:
+        group = groups.get(flag.group)
+        if group is None:
+            group = groups[flag.group] = parser.add_argument_group(flag.group)
+        names = [name for name in (flag.short, flag.name) if name]
+        if flag.switch:
+            group.add_argument(
+                *names,
+                dest=flag.field,
+                help=flag.help,
+                action="store_const",
+                const="true",
+                default=argparse.SUPPRESS,
+            )
+            continue
+        shown = defaults[flag.field]
+        text = f"{flag.help} (default: {'none' if shown is None else shown})"
+        group.add_argument(
+            *names,
+            dest=flag.field,
+            help=text.replace("%", "%%"),
+            metavar=flag.metavar,
+            default=argparse.SUPPRESS,
+        )
+
+
+def values(
+    flags: Sequence[Flag], given: Mapping[str, Any], environment: Mapping[str, str]
+) -> dict[str, Any]:
+    """What flags and variables say; what neither does is left out. Raises UsageError."""
+    found = {}
+    for flag in flags:
+        for place, text in (
+            (flag.name, given.get(flag.field)),
+            (flag.variable, environment.get(flag.variable) or None),
+        ):
+            if text is not None:
+                try:
+                    found[flag.field] = flag.read(text)
+                except UsageError as error:
+                    raise UsageError(f"{place}: {error}") from None
+                break
+    return found
+
+
+def text_of(kind: type[StrEnum]) -> Callable[[str], StrEnum]:
+    """Reader of one of the members, by value, in any case."""
+
+    def read(text: str) -> StrEnum:
+        for member in kind:
+            if member.value.lower() == text.lower():
+                return member
+        raise UsageError(f"{text!r} is none of {', '.join(member.value for member in kind)}")
+
+    return read
+
+
+def count(least: int, most: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        if not (text.isascii() and text.isdigit() and least <= int(text) <= most):
+            raise UsageError(f"{text!r} is no whole number from {least} to {most}")
+        return int(text)
+
+    return read
+
+
+def seconds(most: float) -> Callable[[str], float]:
+    def read(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = -1.0
+        if not 0 <= value <= most:
+            raise UsageError(f"{text!r} is no number of seconds from 0 to {most:g}")
+        return value
+
+    return read
+
+
+def size(least: int, most: int) -> Callable[[str], int]:
+    """Reader of bytes: a whole number, or one with KiB, MiB or GiB behind it."""
+    units = {"KiB": 10, "MiB": 20, "GiB": 30}
+
+    def read(text: str) -> int:
+        number, shift = text, 0
+        for unit, power in units.items():
+            if text.endswith(unit):
+                number, shift = text.removesuffix(unit).strip(), power
+        if not (number.isascii() and number.isdigit() and least <= int(number) << shift <= most):
+            raise UsageError(f"{text!r} is no size from {least} to {most} bytes, as 4MiB")
+        return int(number) << shift
+
+    return read
+
+
+def switch(text: str) -> bool:
+    if text.lower() in ("true", "1", "yes"):
+        return True
+    if text.lower() in ("false", "0", "no"):
+        return False
+    raise UsageError(f"{text!r} is neither true nor false")
+
+
+def path(text: str) -> Path:
+    if not text:
+        raise UsageError("an empty path")
+    return Path(text)

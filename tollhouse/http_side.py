@@ -1,0 +1,72 @@
+"""The HTTP side: probes, metrics and the routes of other packages, on aiohttp."""
+
+from collections.abc import Callable, Iterable
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry, generate_latest
+
+from _fastpath.errors import BindError
+from tollhouse.address import Address
+from tollhouse.binding import ensure_free
+
+MAX_BODY_BYTES = 2 << 20  # Limitador's bound on the limits API
+STOP_SECONDS = 2.0
+METRICS_TYPE = "text/plain; charset=utf-8"  # as Limitador's; Prometheus reads it as its text format
+
+
+def probes(ready: Callable[[], bool]) -> list[web.RouteDef]:
+    """/livez answers while the event loop runs, /readyz only while requests are decided."""
+
+    async def livez(request: web.Request) -> web.Response:
+        return web.Response(text="ok\n")
+
+    async def readyz(request: web.Request) -> web.Response:
+        if ready():
+            return web.Response(text="ready\n")
+        return web.Response(status=503, text="not ready\n")
+
+    return [web.get("/livez", livez), web.get("/readyz", readyz)]
+
+
+def metrics(registry: CollectorRegistry) -> web.RouteDef:
+    async def show(request: web.Request) -> web.Response:
+        return web.Response(body=generate_latest(registry), headers={"content-type": METRICS_TYPE})
+
+    return web.get("/metrics", show)
+
+
+async def _absent(request: web.Request) -> web.Response:
+    """What no route takes, wrong methods included: 404 without a body, as Limitador answers."""
+    return web.Response(status=404)
+
+
+class HttpSide:
+    """One aiohttp server; made and used on the event loop."""
+
+    def __init__(self, routes: Iterable[web.AbstractRouteDef]) -> None:
+        application = web.Application(client_max_size=MAX_BODY_BYTES)
+        application.add_routes([*routes, web.route("*", "/{path:.*}", _absent)])
+        self._runner = web.AppRunner(
+            application, access_log=None, handle_signals=False, shutdown_timeout=STOP_SECONDS
+        )
+
+    async def start(self, address: Address) -> str:
+        """Serve; returns the bound address. Raises BindError."""
+        ensure_free(address)
+        await self._runner.setup()
+        site: web.BaseSite
+        if address.path is not None:
+            site = web.UnixSite(self._runner, address.path)
+        else:
+            site = web.TCPSite(self._runner, address.host, address.port)
+        try:
+            await site.start()
+        except OSError as error:
+            raise BindError(f"cannot listen on {address}: {error.strerror or error}") from error
+        if address.path is not None:
+            return str(address)
+        host, port = self._runner.addresses[0][:2]
+        return str(Address(host, port))
+
+    async def stop(self) -> None:
+        await self._runner.cleanup()

@@ -1,0 +1,75 @@
+"""What `tollhouse serve` can be told; every default is written here and nowhere else."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+from _fastpath.bounds import Bounds
+from tollhouse.address import Address
+from tollhouse.log import Format, Level
+
+RLS_LISTEN = Address("0.0.0.0", 8081)
+AUTHZ_LISTEN = Address("0.0.0.0", 50051)
+HTTP_LISTEN = Address("0.0.0.0", 8080)
+
+
+class Transport(StrEnum):
+    """NATIVE is the compiled server; GRPCIO hosts the same methods on grpcio's."""
+
+    NATIVE = "native"
+    GRPCIO = "grpcio"
+
+
+class RateLimitHeaders(StrEnum):
+    """Whether ShouldRateLimit answers with X-RateLimit-* headers; Limitador's names."""
+
+    NONE = "NONE"
+    DRAFT_VERSION_03 = "DRAFT_VERSION_03"
+
+
+class RateLimitStatuses(StrEnum):
+    """Whether rate limit answers hold one status per descriptor, from which Envoy makes headers of
+    its own."""
+
+    DESCRIPTORS = "DESCRIPTORS"
+    NONE = "NONE"
+
+
+@dataclass(frozen=True, slots=True)
+class ServeSettings:
+    """One run of the server."""
+
+    manifests: tuple[Path, ...] = ()
+    """Directories of manifests, or single files."""
+    limits: Path | None = None
+    """Limits file in Limitador's format; None: no limits from a file."""
+    rls_listen: Address | None = RLS_LISTEN
+    """First gRPC listener, Limitador's port; None: not opened. Both serve all services."""
+    authz_listen: Address | None = AUTHZ_LISTEN
+    """Second gRPC listener, Authorino's port."""
+    http_listen: Address | None = HTTP_LISTEN
+    """Status, limits API, metrics and probes."""
+    threads: int = 0
+    """I/O threads of the native transport, 0 … 256; 0: one per usable CPU."""
+    transport: Transport = Transport.NATIVE
+    rate_limit_headers: RateLimitHeaders = RateLimitHeaders.NONE
+    rate_limit_statuses: RateLimitStatuses = RateLimitStatuses.DESCRIPTORS
+    """NONE answers as Limitador does."""
+    max_counters: int = 1_000_000
+    """Live counters held; a further one takes the place of one near its expiry."""
+    max_api_keys: int = 1_000_000
+    """API keys held over all AuthConfigs; a further one is refused and reported."""
+    grace_seconds: float = 10.0
+    """How long running calls may take to finish after SIGTERM; less than Kubernetes' 30 s."""
+    log_level: Level = Level.INFO
+    log_format: Format = Format.TEXT
+    bounds: Bounds = field(default_factory=Bounds)
+
+
+@dataclass(frozen=True, slots=True)
+class CheckSettings:
+    """One run of `tollhouse check`."""
+
+    paths: tuple[Path, ...]
+    strict: bool = False
+    """Warnings count as errors."""
