@@ -1,0 +1,209 @@
+"""The servers a benchmark compares: how each is started, what it is asked, what it must answer."""
+
+import json
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+from envoy.service.auth.v3 import external_auth_pb2
+from envoy.service.ratelimit.v3 import rls_pb2
+
+from loadtests.paths import CHECK
+
+HERE = Path(__file__).resolve().parent
+UNLIMITED = 10**15  # of a limit that a benchmark must never reach
+
+
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """`limits` and `keys` size the configuration of a Tollhouse; `kind` picks the program."""
+
+    name: str
+    kind: str  # "ceiling", "grpcio", "native" (our server, constant answer) or "tollhouse"
+    path: str
+    request: bytes
+    answer: bytes
+    limits: int = 0
+    keys: int = 0
+
+
+def rate_limit_request() -> bytes:
+    """What Envoy sends for one descriptor of three entries."""
+    request = rls_pb2.RateLimitRequest(domain="bench")
+    descriptor = request.descriptors.add()
+    for key, value in (("req.method", "GET"), ("req.path", "/toys"), ("user_id", "user-0")):
+        descriptor.entries.add(key=key, value=value)
+    return bytes(request.SerializeToString(deterministic=True))
+
+
+def check_request() -> bytes:
+    """What Envoy sends for a curl request with an API key."""
+    request = external_auth_pb2.CheckRequest()
+    attributes = request.attributes
+    attributes.source.address.socket_address.address = "127.0.0.1"
+    attributes.source.address.socket_address.port_value = 45678
+    attributes.destination.address.socket_address.address = "127.0.0.1"
+    attributes.destination.address.socket_address.port_value = 10000
+    attributes.request.time.seconds = 1_790_000_000
+    http = attributes.request.http
+    http.id = "1234567890123456789"
+    http.method = "GET"
+    http.path = "/toys?page=1"
+    http.host = "bench.example.com"
+    http.scheme = "http"
+    http.protocol = "HTTP/1.1"
+    http.headers.update(
+        {
+            ":authority": "bench.example.com",
+            ":method": "GET",
+            ":path": "/toys?page=1",
+            ":scheme": "http",
+            "accept": "*/*",
+            "authorization": "APIKEY key-0",
+            "user-agent": "curl/8.5.0",
+            "x-forwarded-proto": "http",
+            "x-request-id": "0f6a7a4e-6d0c-4f7e-9d2a-5c1e4f7f0b11",
+        }
+    )
+    attributes.metadata_context.SetInParent()
+    return bytes(request.SerializeToString(deterministic=True))
+
+
+def limits_file(count: int) -> str:
+    """One limit that the request meets, and count - 1 that only an index keeps out of its way."""
+    limits = [
+        {
+            "namespace": "bench",
+            "max_value": UNLIMITED,
+            "seconds": 3600,
+            "conditions": [f"descriptors[0].user_id == 'user-{number}'"],
+            "variables": ["descriptors[0].user_id"],
+        }
+        for number in range(count)
+    ]
+    return json.dumps(limits)
+
+
+def manifests(keys: int) -> str:
+    """One AuthConfig and `keys` API keys, as a YAML stream of JSON documents."""
+    config = {
+        "apiVersion": "authorino.kuadrant.io/v1beta3",
+        "kind": "AuthConfig",
+        "metadata": {"name": "bench", "namespace": "bench"},
+        "spec": {
+            "hosts": ["bench.example.com"],
+            "authentication": {
+                "keys": {
+                    "apiKey": {"selector": {"matchLabels": {"app": "bench"}}},
+                    "credentials": {"authorizationHeader": {"prefix": "APIKEY"}},
+                }
+            },
+        },
+    }
+    secrets = [
+        {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {
+                "name": f"key-{number}",
+                "namespace": "bench",
+                "labels": {"app": "bench", "authorino.kuadrant.io/managed-by": "authorino"},
+            },
+            "stringData": {"api_key": f"key-{number}"},
+        }
+        for number in range(keys)
+    ]
+    return "\n---\n".join(json.dumps(document) for document in [config, *secrets])
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def compile_ceiling(folder: Path) -> Path:
+    binary = folder / "ceiling"
+    source = HERE / "ceiling.c"
+    subprocess.run(
+        ["cc", "-O2", "-Wno-deprecated-declarations", source, "-o", binary, "-lnghttp2"], check=True
+    )
+    return binary
+
+
+def command(contender: Contender, port: int, threads: int, folder: Path) -> list[str]:
+    if contender.kind == "ceiling":
+        answer = folder / f"{contender.name}.answer"
+        answer.write_bytes(contender.answer)
+        return [str(compile_ceiling(folder)), str(port), str(answer)]
+    if contender.kind == "grpcio":
+        program = HERE / "grpcio_constant.py"
+        return [sys.executable, str(program), str(port), contender.answer.hex()]
+    if contender.kind == "native":
+        program_words = [sys.executable, "-m", "loadtests.native_constant"]
+        return [*program_words, str(port), str(threads), contender.answer.hex()]
+    listen = "--authz-listen" if contender.path == CHECK else "--rls-listen"
+    other = "--rls-listen" if contender.path == CHECK else "--authz-listen"
+    words = [sys.executable, "-m", "tollhouse", "serve", "--http-listen", "none"]
+    words += ["--threads", str(threads), listen, f"127.0.0.1:{port}", other, "none"]
+    if contender.keys:
+        place = folder / f"{contender.name}-manifests"
+        place.mkdir()
+        (place / "bench.yaml").write_text(manifests(contender.keys))
+        words.append(str(place))
+    else:
+        limits = folder / f"{contender.name}.yaml"
+        limits.write_text(limits_file(contender.limits))
+        words += ["--limits", str(limits)]
+    return words
+
+
+def ask(port: int, contender: Contender) -> bytes:
+    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+        call = channel.unary_unary(contender.path, lambda b: b, lambda b: b)
+        return bytes(call(contender.request, timeout=2))
+
+
+def allows(contender: Contender, answer: bytes) -> bool:
+    if contender.path == CHECK:
+        return bool(external_auth_pb2.CheckResponse.FromString(answer).status.code == 0)
+    parsed = rls_pb2.RateLimitResponse.FromString(answer)
+    return bool(parsed.overall_code == rls_pb2.RateLimitResponse.OK)
+
+
+@contextmanager
+def running(contender: Contender, threads: int) -> Iterator[tuple[int, int]]:
+    """Start the contender, wait until it answers as it should; yields (pid, port)."""
+    port = free_port()
+    with tempfile.TemporaryDirectory(prefix="tollhouse-bench-") as place:
+        process = subprocess.Popen(command(contender, port, threads, Path(place)))
+        try:
+            wait_for_answer(process, port, contender)
+            yield process.pid, port
+        finally:
+            process.terminate()
+            process.wait(10)
+
+
+def wait_for_answer(process: subprocess.Popen[bytes], port: int, contender: Contender) -> None:
+    give_up = time.monotonic() + 60
+    while True:
+        if process.poll() is not None:
+            raise SystemExit(f"{contender.name} ended at once with status {process.returncode}")
+        try:
+            answer = ask(port, contender)
+        except grpc.RpcError:
+            if time.monotonic() > give_up:
+                raise SystemExit(f"{contender.name} did not answer within 60 s") from None
+            time.sleep(0.1)
+            continue
+        if not allows(contender, answer):
+            raise SystemExit(f"{contender.name} does not allow the benchmark's request")
+        return

@@ -1,0 +1,64 @@
+"""Native rate limit decisions called from Python, beside the constant answer called likewise."""
+
+import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from _fastpath.cells import Series
+from _fastpath.constant import ConstantAnswer
+from _fastpath.counters import CounterTable
+from _fastpath.limit_index import limit_index, limit_set
+from _fastpath.limit_spec import LimitSpec
+from _fastpath.plan import Plans
+from _fastpath.program import NativeProgram, ProgramBuilder
+from _fastpath.rls import RateLimitDecider
+from loadtests.contenders import UNLIMITED, rate_limit_request
+
+REQUEST = rate_limit_request()
+
+
+def entry(key: str) -> NativeProgram:
+    """`descriptors[0].key`."""
+    builder = ProgramBuilder()
+    first = builder.node("index", builder.node("root", slot=0), builder.constant(0))
+    builder.node("select", first, text=key)
+    return builder.finish()
+
+
+def decider(limits: int, *, headers: bool = False) -> RateLimitDecider:
+    """The request meets the first of these limits."""
+    series, plans = Series(1), Plans(1)
+    specs = [
+        LimitSpec(
+            number.to_bytes(16, "big"),
+            UNLIMITED,
+            60 * 10**9,
+            equalities=((0, "req.method", "GET"), (0, "req.path", path)),
+            variables=(entry("user_id"),),
+        )
+        for number, path in enumerate(["/toys", *(f"/p{n}" for n in range(1, limits))])
+    ]
+    plans.publish(limit_index({"bench": limit_set("bench", specs, series)}), None)
+    return RateLimitDecider(plans, CounterTable(), series, headers=headers, statuses=True)
+
+
+def bench_constant_answer(benchmark: BenchmarkFixture) -> None:
+    benchmark(ConstantAnswer(b"\x08\x01", 1), REQUEST, 1, 1)
+
+
+@pytest.mark.parametrize("limits", [1, 10, 10_000])
+def bench_should_rate_limit(benchmark: BenchmarkFixture, limits: int) -> None:
+    benchmark(decider(limits).should_rate_limit, REQUEST, 1, 1)
+
+
+def bench_should_rate_limit_with_headers(benchmark: BenchmarkFixture) -> None:
+    benchmark(decider(1, headers=True).should_rate_limit, REQUEST, 1, 1)
+
+
+@pytest.mark.parametrize("namespaces", [1, 10_000])
+def bench_publish_one_changed_namespace(benchmark: BenchmarkFixture, namespaces: int) -> None:
+    """What a reload of one namespace costs, however many others there are."""
+    series, plans = Series(1), Plans(1)
+    sets = {f"ns{n}": limit_set(f"ns{n}", [], series) for n in range(namespaces)}
+    index = limit_index(sets)
+    changed = {"ns0": limit_set("ns0", [], series)}
+    benchmark(lambda: plans.publish(limit_index(changed, index), None))
