@@ -1,0 +1,140 @@
+"""Reading AuthConfig documents: what is taken in, and how faults are told."""
+
+from typing import Any
+
+import pytest
+
+from _fastpath.rule_spec import Place, Target
+from authz.config import Anonymous, ApiKey, AuthConfig
+from authz.errors import InvalidAuthConfig
+from authz.reading import read_auth_config, read_hosts
+
+
+def read(**spec: Any) -> AuthConfig:
+    return read_auth_config("shop", "toys", {"spec": {"hosts": ["a.com"], **spec}})
+
+
+def faults(**spec: Any) -> list[str]:
+    with pytest.raises(InvalidAuthConfig) as caught:
+        read(**spec)
+    return [str(fault) for fault in caught.value.faults]
+
+
+KEY = {"apiKey": {"selector": {"matchLabels": {"app": "toys"}}}}
+
+
+def test_empty_authentication_is_one_anonymous_entry() -> None:
+    (entry,) = read().authentication
+    assert entry.method == Anonymous()
+    assert entry.challenge == "Bearer"
+
+
+@pytest.mark.parametrize(
+    ("credentials", "place", "name", "challenge"),
+    [
+        ({}, Place.AUTHORIZATION_HEADER, "Bearer", "Bearer"),
+        ({"authorizationHeader": {}}, Place.AUTHORIZATION_HEADER, "Bearer", "Bearer"),
+        ({"authorizationHeader": {"prefix": "K"}}, Place.AUTHORIZATION_HEADER, "K", "K"),
+        ({"customHeader": {"name": "X-Key"}}, Place.CUSTOM_HEADER, "x-key", "X-Key"),
+        ({"queryString": {"name": "k"}}, Place.QUERY_STRING, "k", "k"),
+        ({"cookie": {"name": "K"}}, Place.COOKIE, "K", "K"),
+    ],
+)
+def test_credential_place_gives_name_and_challenge(
+    credentials: dict[str, Any], place: Place, name: str, challenge: str
+) -> None:
+    (entry,) = read(authentication={"keys": {**KEY, "credentials": credentials}}).authentication
+    assert (entry.credential.place, entry.credential.name) == (place, name)
+    assert entry.challenge == challenge
+
+
+def test_api_key_selector_reads_labels_and_expressions() -> None:
+    selector = {
+        "matchLabels": {"app": "toys"},
+        "matchExpressions": [
+            {"key": "tier", "operator": "In", "values": ["gold"]},
+            {"key": "old", "operator": "DoesNotExist"},
+        ],
+    }
+    (entry,) = read(authentication={"k": {"apiKey": {"selector": selector}}}).authentication
+    assert isinstance(entry.method, ApiKey)
+    matches = entry.method.selector.matches
+    assert matches({"app": "toys", "tier": "gold"})
+    assert not matches({"app": "toys", "tier": "gold", "old": ""})
+    assert not matches({"app": "toys"})
+
+
+def test_success_items_keep_order_and_key() -> None:
+    config = read(
+        response={
+            "success": {
+                "headers": {"x-b": {"plain": {"value": "1"}}, "x-a": {"json": {"properties": {}}}},
+                "dynamicMetadata": {"m": {"key": "other", "plain": {"value": 1}}},
+            }
+        }
+    )
+    assert [(item.name, item.key) for item in config.success] == [
+        ("x-b", "x-b"),
+        ("x-a", "x-a"),
+        ("m", "other"),
+    ]
+    assert config.success[2].target is Target.DYNAMIC_METADATA
+
+
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        ({"hosts": []}, "spec.hosts: expected at least one host"),
+        ({"hosts": "a.com"}, "spec.hosts: expected a list, got a string"),
+        ({"metadata": {}}, "spec.metadata: is not supported yet"),
+        ({"authentification": {}}, "spec.authentification: is not a field here"),
+        ({"authentication": {"j": {"jwt": {}}}}, "spec.authentication.j.jwt: is not supported yet"),
+        ({"authentication": {"j": {}}}, "spec.authentication.j: expected exactly one of apiKey"),
+        (
+            {"authentication": {"j": {**KEY, "cache": {"key": {}}}}},
+            "spec.authentication.j.cache: is not supported yet",
+        ),
+        (
+            {"authentication": {"j": {**KEY, "priority": "1"}}},
+            "spec.authentication.j.priority: expected an integer, got a string",
+        ),
+        (
+            {"authentication": {"j": {"apiKey": {}}}},
+            "spec.authentication.j.apiKey.selector: is required",
+        ),
+        ({"authorization": {"o": {"opa": {}}}}, "spec.authorization.o.opa: is not supported yet"),
+        ({"when": [{"patternRef": "x"}]}, "'x' is not defined in spec.patterns"),
+        ({"when": [{"selector": "request.path"}]}, "spec.when[0].operator: is required"),
+        ({"when": [{}]}, "spec.when[0]: expected a pattern"),
+        ({"when": [{"predicate": "request.path =="}]}, "spec.when[0].predicate: Syntax error"),
+        ({"when": [{"predicate": "'a'"}]}, "spec.when[0].predicate: expected an expression that"),
+        ({"when": [{"predicate": "foo"}]}, "spec.when[0].predicate: undeclared reference"),
+        (
+            {"response": {"unauthorized": {"code": 200}}},
+            "spec.response.unauthorized.code: expected an HTTP status from 300 to 599",
+        ),
+        (
+            {"response": {"unauthorized": {"headers": {"a b": {"value": "1"}}}}},
+            "'a b' is not a header name",
+        ),
+        (
+            {"response": {"success": {"headers": {"x": {"wristband": {}}}}}},
+            "spec.response.success.headers.x.wristband: is not supported yet",
+        ),
+        (
+            {"response": {"success": {"headers": {"x": {"plain": {"selector": "a.@case:upper"}}}}}},
+            "spec.response.success.headers.x.plain.selector",
+        ),
+    ],
+)
+def test_fault_names_its_field(spec: dict[str, Any], said: str) -> None:
+    assert any(fault.startswith(said) or said in fault for fault in faults(**spec))
+
+
+def test_all_faults_are_told_at_once() -> None:
+    assert len(faults(metadata={}, callbacks={}, when=[{"patternRef": "x"}])) == 3
+
+
+@pytest.mark.parametrize("document", [{}, {"spec": 1}, {"spec": {"hosts": 2}}])
+def test_hosts_of_a_broken_document_are_none(document: dict[str, Any]) -> None:
+    assert read_hosts(document) == ()

@@ -1,0 +1,248 @@
+"""Native decisions against the model, byte for byte, over generated rules and requests."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from envoy.service.auth.v3 import external_auth_pb2
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from _fastpath.cells import Series
+from _fastpath.check import CheckDecider
+from _fastpath.check_codec import decode_check_request
+from _fastpath.document import NativeDocument
+from _fastpath.host_index import HostIndex
+from _fastpath.identity import IdentityTable
+from _fastpath.plan import Plans
+from _fastpath.rule import rule
+from _fastpath.rule_spec import (
+    AllOf,
+    AnyOf,
+    Authentication,
+    Authorization,
+    Credential,
+    Denial,
+    Place,
+    RuleSpec,
+    SuccessItem,
+    Target,
+)
+from tests.fastpath import check_model as model
+
+NAMES = ("a", "b", "<c>", "é")
+PRIORITIES = st.sampled_from([0, 0, 0, 1, -1])
+KEYS = (b"one", b"two")
+IDENTITIES: Any = ({"name": "alice", "n": 7.0, "deep": {"list": [1.0, None]}}, {"name": "b<o>b"})
+
+
+@dataclass
+class Terms:
+    """Every term a generated rule uses, so that the model finds it again."""
+
+    used: list[model.Term] = field(default_factory=list)
+
+    def keep(self, term: model.Term) -> Any:
+        self.used.append(term)
+        return term.native
+
+
+def conditions(terms: Terms) -> st.SearchStrategy[tuple[Any, ...]]:
+    tests = [
+        lambda: model.constant(True),
+        lambda: model.constant(False),
+        lambda: model.constant("no boolean"),
+        model.failing,
+        lambda: model.equals("GET", "request", "method"),
+        lambda: model.equals("alice", "auth", "identity", "name"),
+        lambda: model.equals("true", "auth", "authorization", "a"),
+        lambda: model.equals("x", "auth", "response", "b"),
+        lambda: model.strict("auth", "authorization", "b"),
+    ]
+    likely = st.sampled_from([0, 0, 0, 4, 5, 6, 1, 2, 3, 7, 8])
+    leaf = likely.map(lambda number: terms.keep(tests[number]()))
+    tree = st.recursive(
+        leaf,
+        lambda inner: st.builds(
+            lambda kind, items: kind(tuple(items)),
+            st.sampled_from([AllOf, AnyOf]),
+            st.lists(inner, max_size=3),
+        ),
+        max_leaves=4,
+    )
+    return st.lists(tree, max_size=2).map(tuple)
+
+
+def sources(terms: Terms) -> st.SearchStrategy[Any]:
+    values = [
+        lambda: model.static("text"),
+        lambda: model.static(""),
+        lambda: model.static({"z": [1, "<&>", None], "a": True}),
+        lambda: model.static(1637954644),
+        lambda: model.constant(2**60),
+        lambda: model.constant(b"\xff\x00"),
+        lambda: model.constant({1: 2, 3: "x"}),
+        lambda: model.constant(float("nan")),
+        lambda: model.constant("line\r\nbreak"),
+        model.failing,
+        lambda: model.selector("request", "headers", "x-a"),
+        lambda: model.selector("request", "url_path"),
+        lambda: model.selector("auth"),
+        lambda: model.selector("auth", "identity", "name"),
+        lambda: model.selector("auth", "response"),
+        lambda: model.selector("auth", "authorization"),
+        lambda: model.strict("auth", "identity", "n"),
+        lambda: model.strict("auth", "response", "a"),
+        lambda: model.selector("context", "request", "http"),
+    ]
+    return st.sampled_from(values).map(lambda make: terms.keep(make()))
+
+
+def unique_names(count: int) -> st.SearchStrategy[list[str]]:
+    return st.lists(st.sampled_from(NAMES), unique=True, max_size=count)
+
+
+@st.composite
+def authentications(draw: st.DrawFn, terms: Terms) -> tuple[Authentication, ...]:
+    names = draw(unique_names(3).filter(len))
+    entries = []
+    for name in names:
+        place = draw(st.sampled_from(list(Place)))
+        credential = ("APIKEY", "X-Key", "key", "sid")[place]
+        entries.append(
+            Authentication(
+                name,
+                credential,
+                key_set=draw(st.sampled_from([0, 0, 1, None])),
+                credential=Credential(place, credential),
+                priority=draw(PRIORITIES),
+                when=draw(conditions(terms)) if draw(st.booleans()) else (),
+            )
+        )
+    return tuple(entries)
+
+
+@st.composite
+def denials(draw: st.DrawFn, terms: Terms) -> Denial:
+    source = sources(terms)
+    named = st.lists(st.tuples(st.sampled_from(NAMES), source), max_size=2).map(tuple)
+    return Denial(
+        code=draw(st.sampled_from([0, 0, 302, 418])),
+        message=draw(st.none() | source),
+        body=draw(st.none() | source),
+        headers=draw(st.none() | named),
+    )
+
+
+@st.composite
+def success_items(draw: st.DrawFn, terms: Terms) -> tuple[SuccessItem, ...]:
+    items = []
+    for _ in range(draw(st.integers(0, 4))):
+        properties = None
+        plain = None
+        if draw(st.booleans()):
+            names = draw(unique_names(3))
+            properties = tuple((name, draw(sources(terms))) for name in names)
+        else:
+            plain = draw(sources(terms))
+        items.append(
+            SuccessItem(
+                draw(st.sampled_from(NAMES)),
+                draw(st.sampled_from(NAMES)),
+                draw(st.sampled_from(list(Target))),
+                plain=plain,
+                json=properties,
+                priority=draw(PRIORITIES),
+                when=draw(conditions(terms)) if draw(st.booleans()) else (),
+            )
+        )
+    return tuple(items)
+
+
+@st.composite
+def rules(draw: st.DrawFn) -> tuple[RuleSpec, Terms]:
+    terms = Terms()
+    authorization = tuple(
+        Authorization(
+            name,
+            draw(conditions(terms)),
+            priority=draw(PRIORITIES),
+            when=draw(conditions(terms)) if draw(st.booleans()) else (),
+        )
+        for name in draw(unique_names(3))
+    )
+    spec = RuleSpec(
+        "ns",
+        "name",
+        when=draw(conditions(terms)) if draw(st.integers(0, 3)) == 0 else (),
+        authentication=draw(authentications(terms)),
+        authorization=authorization,
+        unauthenticated=draw(denials(terms)),
+        unauthorized=draw(denials(terms)),
+        success=draw(success_items(terms)),
+    )
+    return spec, terms
+
+
+@st.composite
+def requests(draw: st.DrawFn) -> bytes:
+    message = external_auth_pb2.CheckRequest()
+    http = message.attributes.request.http
+    http.method = draw(st.sampled_from(["GET", "POST"]))
+    http.host = "a.test"
+    key = draw(st.sampled_from(["one", "two", "none", ""]))
+    query = draw(st.sampled_from(["", f"?key={key}", f"?a=b&key={key}", "?key=%zz"]))
+    http.path = draw(st.sampled_from(["/", "/a%20b", "/x"])) + query
+    for name, value in (
+        ("authorization", f"APIKEY {key}"),
+        ("x-key", key),
+        ("cookie", f"a=b; sid={key}"),
+        ("x-a", "v<&>"),
+    ):
+        if draw(st.booleans()):
+            http.headers[name] = value
+    return bytes(message.SerializeToString())
+
+
+def decider_of(spec: RuleSpec) -> tuple[CheckDecider, IdentityTable, Series]:
+    series, plans, identities = Series(1), Plans(1), IdentityTable()
+    for key_set, key, identity in ((0, KEYS[0], IDENTITIES[0]), (1, KEYS[1], IDENTITIES[1])):
+        identities.put(key_set, key, NativeDocument(identity))
+    plans.publish(None, HostIndex().edit({"a.test": rule(spec, series)}))
+    return CheckDecider(plans, identities, series), identities, series
+
+
+def answered() -> list[tuple[str, str]]:
+    codes = ("OK", "UNAUTHENTICATED", "PERMISSION_DENIED")
+    return [("auth_server_response_status", code) for code in codes]
+
+
+def compare(spec: RuleSpec, terms: Terms, bodies: Sequence[bytes]) -> None:
+    decider, _, series = decider_of(spec)
+    keys = {(0, KEYS[0]): IDENTITIES[0], (1, KEYS[1]): IDENTITIES[1]}
+    reference = model.Model(spec, terms.used, keys)
+    for body in bodies:
+        expected = reference.answer(decode_check_request(body, 5, 6))
+        outcome, answer, status, _, generation = decider.check(body, 5, 6)
+        assert (outcome, status, generation) == ("answer", 0, 1)
+        parsed = external_auth_pb2.CheckResponse.FromString
+        assert answer == expected, f"{parsed(answer)}\nexpected {parsed(expected)}"
+    assert sum(series.totals()[name, code] for name, code in answered()) == len(bodies)
+
+
+@settings(max_examples=50)
+@given(rules(), st.lists(requests(), min_size=1, max_size=3))
+def test_native_answer_equals_the_model(
+    generated: tuple[RuleSpec, Terms], bodies: Sequence[bytes]
+) -> None:
+    compare(*generated, bodies)
+
+
+@pytest.mark.slow
+@settings(max_examples=3000, suppress_health_check=list(HealthCheck))
+@given(rules(), st.lists(requests(), min_size=1, max_size=3))
+def test_native_answer_equals_the_model_at_length(
+    generated: tuple[RuleSpec, Terms], bodies: Sequence[bytes]
+) -> None:
+    compare(*generated, bodies)

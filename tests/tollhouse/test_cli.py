@@ -1,0 +1,177 @@
+"""The command line: every flag, its variable, its default, and what is refused."""
+
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from _fastpath.bounds import Bounds
+from tollhouse import __version__, cli
+from tollhouse.__main__ import main
+from tollhouse.address import Address
+from tollhouse.cli import BOUND_FLAGS, CHECK_FLAGS, SERVE_FLAGS
+from tollhouse.errors import UsageError
+from tollhouse.log import Format, Level
+from tollhouse.settings import (
+    CheckSettings,
+    RateLimitHeaders,
+    RateLimitStatuses,
+    ServeSettings,
+    Transport,
+)
+
+EXAMPLES = {
+    "limits": ("l.yaml", Path("l.yaml")),
+    "rate_limit_headers": ("draft_version_03", RateLimitHeaders.DRAFT_VERSION_03),
+    "rate_limit_statuses": ("none", RateLimitStatuses.NONE),
+    "rls_listen": ("unix:/run/x", Address(path="/run/x")),
+    "authz_listen": ("[::1]:7", Address("::1", 7)),
+    "http_listen": ("none", None),
+    "threads": ("3", 3),
+    "transport": ("grpcio", Transport.GRPCIO),
+    "grace_seconds": ("2.5", 2.5),
+    "max_counters": ("7", 7),
+    "max_api_keys": ("8", 8),
+    "log_level": ("DEBUG", Level.DEBUG),
+    "log_format": ("json", Format.JSON),
+}
+
+
+def serve(*arguments: str, **environment: str) -> ServeSettings:
+    settings = cli.parse(["serve", *arguments], environment)
+    assert isinstance(settings, ServeSettings)
+    return settings
+
+
+def test_defaults_are_those_promised() -> None:
+    assert serve() == ServeSettings(
+        manifests=(),
+        limits=None,
+        rls_listen=Address("0.0.0.0", 8081),
+        authz_listen=Address("0.0.0.0", 50051),
+        http_listen=Address("0.0.0.0", 8080),
+        threads=0,
+        transport=Transport.NATIVE,
+        rate_limit_headers=RateLimitHeaders.NONE,
+        rate_limit_statuses=RateLimitStatuses.DESCRIPTORS,
+        max_counters=1_000_000,
+        max_api_keys=1_000_000,
+        grace_seconds=10.0,
+        log_level=Level.INFO,
+        log_format=Format.TEXT,
+        bounds=Bounds(),
+    )
+
+
+def test_every_setting_has_a_flag() -> None:
+    settings = {field.name for field in fields(ServeSettings)} - {"manifests", "bounds"}
+    assert settings == {flag.field for flag in SERVE_FLAGS} == EXAMPLES.keys()
+    assert {f"bound_{field.name}" for field in fields(Bounds)} == {f.field for f in BOUND_FLAGS}
+
+
+@pytest.mark.parametrize("flag", SERVE_FLAGS, ids=lambda flag: flag.name)
+def test_flag_and_variable_set_the_same(flag: cli.Flag) -> None:
+    text, value = EXAMPLES[flag.field]
+    assert getattr(serve(flag.name, text), flag.field) == value
+    assert getattr(serve(**{flag.variable: text}), flag.field) == value
+    default = getattr(ServeSettings(), flag.field)
+    assert default != value
+    assert getattr(serve(**{flag.variable: ""}), flag.field) == default
+
+
+@pytest.mark.parametrize("flag", BOUND_FLAGS, ids=lambda flag: flag.name)
+def test_every_bound_can_be_set(flag: cli.Flag) -> None:
+    field = flag.field.removeprefix("bound_")
+    assert getattr(serve(flag.name, "77").bounds, field) == 77
+    assert getattr(serve(**{flag.variable: "78"}).bounds, field) == 78
+
+
+def test_flag_beats_variable() -> None:
+    assert serve("--threads", "2", TOLLHOUSE_THREADS="3").threads == 2
+
+
+def test_short_flag_sets_the_headers() -> None:
+    assert serve("-H", "DRAFT_VERSION_03").rate_limit_headers is RateLimitHeaders.DRAFT_VERSION_03
+
+
+def test_directories_come_from_arguments_or_variable() -> None:
+    assert serve("a", "b").manifests == (Path("a"), Path("b"))
+    assert serve(TOLLHOUSE_DIR="a:b").manifests == (Path("a"), Path("b"))
+    assert serve("c", TOLLHOUSE_DIR="a:b").manifests == (Path("c"),)
+
+
+@pytest.mark.parametrize(
+    ("text", "size"), [("4096", 4096), ("4KiB", 4096), ("3 MiB", 3 << 20), ("1GiB", 1 << 30)]
+)
+def test_sizes_may_carry_a_unit(text: str, size: int) -> None:
+    assert serve("--bound-message-bytes", text).bounds.message_bytes == size
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["serve", "--threads", "-1"], "--threads"),
+        (["serve", "--threads", "257"], "--threads"),
+        (["serve", "--threads", "٣"], "--threads"),
+        (["serve", "--transport", "quic"], "--transport"),
+        (["serve", "-H", "DRAFT_VERSION_04"], "--rate-limit-headers"),
+        (["serve", "--rls-listen", "8081"], "--rls-listen"),
+        (["serve", "--grace-seconds", "nan"], "--grace-seconds"),
+        (["serve", "--bound-connections", "0"], "--bound-connections"),
+        (["serve", "--bound-message-bytes", "4MB"], "--bound-message-bytes"),
+        (["serve", "--limits", ""], "--limits"),
+        (["serve", "--thread", "1"], "--thread"),
+        (["serve", "--no-such-flag"], "--no-such-flag"),
+        (["surf"], "surf"),
+        ([], "COMMAND"),
+        (["check"], "PATH"),
+    ],
+)
+def test_unusable_command_line_exits_with_two(
+    arguments: list[str], named: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == 2
+    told = capsys.readouterr()
+    assert named in told.err
+    assert "Traceback" not in told.err
+    assert told.out == ""
+
+
+def test_unusable_variable_is_named() -> None:
+    with pytest.raises(UsageError, match="TOLLHOUSE_THREADS: 'many'"):
+        serve(TOLLHOUSE_THREADS="many")
+
+
+def test_check_takes_paths_and_strictness() -> None:
+    assert cli.parse(["check", "a", "b"], {}) == CheckSettings((Path("a"), Path("b")))
+    assert cli.parse(["check", "--strict", "a"], {}) == CheckSettings((Path("a"),), strict=True)
+    strict = cli.parse(["check", "a"], {"TOLLHOUSE_STRICT": "true"})
+    assert strict == CheckSettings((Path("a"),), strict=True)
+
+
+@pytest.mark.parametrize(
+    ("command", "flags"), [("serve", SERVE_FLAGS + BOUND_FLAGS), ("check", CHECK_FLAGS)]
+)
+def test_help_tells_every_flag(
+    command: str, flags: tuple[cli.Flag, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        cli.parse([command, "--help"], {})
+    assert caught.value.code == 0
+    told = capsys.readouterr().out
+    assert all(f"{flag.name} " in told or f"{flag.name}\n" in told for flag in flags)
+    assert "exit codes" in told
+
+
+def test_version_is_that_of_the_distribution(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.parse(["--version"], {})
+    assert capsys.readouterr().out == f"tollhouse {__version__}\n"
+    project = (Path(__file__).parents[2] / "pyproject.toml").read_text()
+    assert f'\nversion = "{__version__}"\n' in project
+
+
+def test_documentation_names_every_flag() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "cli.md").read_text()
+    for flag in (*SERVE_FLAGS, *BOUND_FLAGS, *CHECK_FLAGS):
+        assert f"`{flag.name}" in text, flag.name
