@@ -1,346 +1,48 @@
 """Native ShouldRateLimit, CheckRateLimit and Report; rls.pyi states the rules both lanes follow.
 
-A request is decoded into views, the limits that could apply are collected and their expressions
-evaluated, all in the call's arena; only then counters are asked and metrics counted. So a request
-that turns out to need the full lane is deferred without a trace.
+A request is weighed first (rls_work), all in the call's arena; only then counters are asked and
+metrics counted, and the answer is written (rls_answer). So a request that turns out to need the
+full lane is deferred without a trace.
 """
 
-from libc.stdint cimport uint8_t, uint32_t, uint64_t
-from libc.string cimport memcpy, strlen
-from libcpp.string cimport string
+from libc.stdint cimport uint32_t, uint64_t
 from libcpp.vector cimport vector
 
-from _fastpath.arena cimport Arena
 from _fastpath.cells cimport Cells, Series
-from _fastpath.counters cimport (
-    ADD,
-    CHECK,
-    CHECK_AND_ADD,
-    DIGEST_SIZE,
-    NO_ROOM,
-    CounterHit,
-    CounterTable,
-    Table,
-    key_value_size,
-    write_key_value,
+from _fastpath.counters cimport ADD, CHECK, CHECK_AND_ADD, NO_ROOM, CounterHit, CounterTable
+from _fastpath.handler cimport OUTCOME_DEFER, Call, NativeHandler, Outcome, native_function
+from _fastpath.limit_index cimport Limit, LimitIndex
+from _fastpath.plan cimport Plan, Plans
+from _fastpath.rls_answer cimport (
+    CODE_OK,
+    CODE_OVER_LIMIT,
+    answer,
+    fail_malformed,
+    fail_too_large,
+    fail_unavailable,
+    write_empty,
 )
-from _fastpath.handler cimport (
-    OUTCOME_ANSWER,
-    OUTCOME_DEFER,
-    Call,
-    NativeHandler,
-    Outcome,
-    native_function,
+from _fastpath.rls_codec cimport DECODED, MALFORMED_REQUEST, DecodeResult, decode_request
+from _fastpath.rls_work cimport (
+    CHECK_RATE_LIMIT,
+    REPORT,
+    SHOULD_RATE_LIMIT,
+    Decider,
+    Method,
+    UnknownDomains,
+    Work,
+    call_hits,
+    weigh_limits,
 )
-from _fastpath.limit_index cimport (
-    ON_ERROR_REFUSE,
-    ON_ERROR_SKIP,
-    Limit,
-    LimitIndex,
-    LimitSet,
-    seal_request,
-)
-from _fastpath.plan cimport Plan, Plans, PlanStore
-from _fastpath.program cimport Evaluation, Program, evaluate
-from _fastpath.rls_codec cimport (
-    DECODED,
-    MALFORMED_REQUEST,
-    DecodeResult,
-    DescriptorView,
-    HeaderView,
-    RequestView,
-    ResponseView,
-    StatusView,
-    decode_request,
-    encode_response,
-)
-from _fastpath.text cimport key_text
-from _fastpath.value cimport (
-    BOOL,
-    ERROR,
-    INDEX_OUT_OF_RANGE,
-    NO_SUCH_KEY,
-    OUT_OF_MEMORY,
-    STRING,
-    Value,
-    absent_value,
-    list_value,
-    map_value,
-    string_value,
-)
-from _fastpath.wire cimport TextView, WireWriter
+from _fastpath.wire cimport TextView
 
 MALFORMED = "malformed RateLimitRequest"
 TOO_LARGE = "too many descriptors or entries"
 UNAVAILABLE_DETAIL = "Service unavailable"
 
-cdef const char *MALFORMED_TEXT = b"malformed RateLimitRequest"
-cdef const char *TOO_LARGE_TEXT = b"too many descriptors or entries"
-cdef const char *UNAVAILABLE_TEXT = b"Service unavailable"
-
 cdef extern from "rls.hpp" namespace "tollhouse" nogil:
     void order_by_restriction(
         uint32_t *order, uint32_t count, const CounterHit *hits, const Limit **owners)
-    bint draft03_headers(const uint32_t *order, uint32_t count, const CounterHit *hits,
-                         const Limit **owners, Arena *arena, HeaderView *headers)
-
-    cdef cppclass UnknownDomains:
-        UnknownDomains(uint32_t bound, vector[uint32_t] ids) except +
-        const uint32_t *series(TextView domain)
-        vector[string] names() except +
-
-
-cdef enum Status:
-    RESOURCE_EXHAUSTED = 8
-    INTERNAL = 13
-    UNAVAILABLE = 14
-
-
-cdef enum Code:
-    CODE_UNKNOWN = 0
-    CODE_OK = 1
-    CODE_OVER_LIMIT = 2
-
-
-cdef enum Method:
-    SHOULD_RATE_LIMIT
-    CHECK_RATE_LIMIT
-    REPORT
-
-
-# What the handlers share; every pointer outlives them.
-cdef struct Decider:
-    PlanStore *plans
-    Table *counters
-    Cells *cells
-    UnknownDomains *unknown
-    bint headers
-    bint statuses
-
-
-cdef struct Roots:
-    Value descriptors
-    const Limit *limit
-
-
-# One request. Limits that apply stand in hits and owners from the front, those that refuse by
-# on_error from the back; order holds the positions of both.
-cdef struct Work:
-    Decider *decider
-    Call *call
-    Method method
-    RequestView request
-    const LimitSet *limits
-    Roots roots
-    Evaluation evaluation
-    CounterHit *hits
-    const Limit **owners
-    uint32_t capacity
-    uint32_t applied
-    uint32_t refusing
-    uint32_t *order
-    uint32_t *errors        # error series of failed limits
-    uint32_t error_count
-
-
-cdef enum Applies:
-    APPLIES
-    APPLIES_NOT
-    REFUSES
-    UNDECIDED               # needs the full lane
-
-
-cdef Outcome fail(Call *call, Status status, const char *detail) noexcept nogil:
-    call.reply.status = status
-    call.reply.detail = detail
-    call.reply.detail_size = strlen(detail)
-    return OUTCOME_ANSWER
-
-
-cdef Value root_of(void *state, uint32_t slot) noexcept nogil:
-    cdef Roots *roots = <Roots *> state
-    if slot == 0:
-        return roots.descriptors
-    if slot == 1:
-        return roots.limit.root
-    return absent_value()
-
-
-# The variable `descriptors`: a list of maps over the request's own bytes.
-cdef bint bind_descriptors(Work *work) noexcept nogil:
-    cdef Value *items = <Value *> work.call.arena.take((work.request.count + 1) * sizeof(Value))
-    if items == NULL:
-        return False
-    cdef uint32_t i
-    cdef DescriptorView *view
-    for i in range(work.request.count):
-        view = &work.request.descriptors[i]
-        items[i] = map_value(view.entries, view.count, view.count > 8)
-    work.roots.descriptors = list_value(items, work.request.count)
-    work.evaluation.arena = work.call.arena
-    work.evaluation.root = root_of
-    work.evaluation.state = &work.roots
-    return True
-
-
-cdef bint is_absence(Value result) noexcept nogil:
-    return result.kind == ERROR and result.code in (NO_SUCH_KEY, INDEX_OUT_OF_RANGE)
-
-
-cdef Applies on_failure(const Limit *limit) noexcept nogil:
-    if limit.on_error == ON_ERROR_SKIP:
-        return APPLIES_NOT
-    return REFUSES if limit.on_error == ON_ERROR_REFUSE else APPLIES
-
-
-cdef Applies conditions_hold(Work *work, const Limit *limit, bint *failed) noexcept nogil:
-    cdef size_t i
-    cdef Value result
-    cdef Applies then
-    for i in range(limit.conditions.size()):
-        if limit.conditions[i] == NULL:
-            return UNDECIDED
-        result = evaluate(<const Program *> limit.conditions[i], &work.evaluation)
-        if result.kind == BOOL:
-            if not result.boolean:
-                return APPLIES_NOT
-            continue
-        if is_absence(result):
-            return APPLIES_NOT
-        if result.kind == ERROR and result.code == OUT_OF_MEMORY:
-            return UNDECIDED
-        failed[0] = True
-        then = on_failure(limit)
-        if then != APPLIES:
-            return then
-    return APPLIES
-
-
-# Evaluates the variables and writes the counter's key into the arena.
-cdef Applies build_key(
-    Work *work, const Limit *limit, CounterHit *hit, bint *failed
-) noexcept nogil:
-    cdef size_t i, count = limit.variables.size()
-    cdef Value *values = NULL
-    cdef Value value
-    cdef Applies then
-    cdef size_t size = DIGEST_SIZE
-    if count:
-        values = <Value *> work.call.arena.take(count * sizeof(Value))
-        if values == NULL:
-            return UNDECIDED
-    for i in range(count):
-        if limit.variables[i] == NULL:
-            return UNDECIDED
-        value = evaluate(<const Program *> limit.variables[i], &work.evaluation)
-        if value.kind != ERROR:
-            value = key_text(value, work.call.arena)
-        if is_absence(value):
-            return APPLIES_NOT
-        if value.kind == ERROR and value.code == OUT_OF_MEMORY:
-            return UNDECIDED
-        if value.kind != STRING:
-            failed[0] = True
-            then = on_failure(limit)
-            if then != APPLIES:
-                return then
-            value = string_value(b"", 0)
-        values[i] = value
-        size += key_value_size(value.text, value.size)
-    cdef char *key = <char *> work.call.arena.take(size)
-    if key == NULL:
-        return UNDECIDED
-    hit.key = key
-    hit.key_size = <uint32_t> size
-    memcpy(key, limit.digest, DIGEST_SIZE)
-    key += DIGEST_SIZE
-    for i in range(count):
-        key = write_key_value(key, values[i].text, values[i].size)
-    return APPLIES
-
-
-# Hits of descriptor `index`, or of the last one before it: RateLimitRequest.hits.
-cdef void set_hits(const RequestView *request, uint32_t index, CounterHit *hit) noexcept nogil:
-    cdef const DescriptorView *view
-    hit.amount = request.hits_addend if request.hits_addend else 1
-    hit.give_back = False
-    if not request.count:
-        return
-    view = &request.descriptors[min(index, request.count - 1)]
-    if view.has_hits:
-        hit.amount = min(view.hits, (<uint64_t> 1 << 63) - 1)
-    hit.give_back = view.is_negative and hit.amount != 0
-
-
-cdef uint64_t call_hits(const RequestView *request) noexcept nogil:
-    cdef CounterHit hit
-    cdef uint64_t most = 0
-    cdef uint32_t i
-    for i in range(request.count if request.count else 1):
-        set_hits(request, i, &hit)
-        if not hit.give_back:
-            most = max(most, hit.amount)
-    return most
-
-
-cdef Applies weigh(Work *work, const Limit *limit) noexcept nogil:
-    cdef bint failed = False
-    cdef CounterHit *hit = &work.hits[work.applied]
-    work.roots.limit = limit
-    cdef Applies result = conditions_hold(work, limit, &failed)
-    if result == APPLIES:
-        result = build_key(work, limit, hit, &failed)
-    if result == UNDECIDED:
-        return UNDECIDED
-    if failed:
-        work.errors[work.error_count] = limit.error_series
-        work.error_count += 1
-    if result == REFUSES and work.method == REPORT:
-        result = APPLIES_NOT
-    if result == REFUSES:
-        work.refusing += 1
-        hit = &work.hits[work.capacity - work.refusing]
-        hit.fits = False
-        hit.remaining = 0
-        hit.reset_ns = 0
-        work.owners[work.capacity - work.refusing] = limit
-        return REFUSES
-    if result == APPLIES:
-        hit.max_value = limit.max_value
-        hit.window_ns = limit.window_ns
-        hit.amount = 1
-        hit.give_back = False
-        if work.method != CHECK_RATE_LIMIT:
-            set_hits(&work.request, limit.descriptor, hit)
-        work.owners[work.applied] = limit
-        work.applied += 1
-    return result
-
-
-# Finds the limits that apply; False when the full lane has to decide.
-cdef bint weigh_limits(Work *work) noexcept nogil:
-    cdef const Limit **found
-    cdef uint32_t i, count
-    cdef Arena *arena = work.call.arena
-    if not seal_request(&work.request, arena):
-        return False
-    if not work.limits.collect(work.request, arena, &found, &count):
-        return False
-    if not count:
-        return True
-    work.capacity = count
-    work.hits = <CounterHit *> arena.take(count * sizeof(CounterHit))
-    work.owners = <const Limit **> arena.take(count * sizeof(Limit *))
-    work.order = <uint32_t *> arena.take(count * sizeof(uint32_t))
-    work.errors = <uint32_t *> arena.take(count * sizeof(uint32_t))
-    if work.hits == NULL or work.owners == NULL or work.order == NULL or work.errors == NULL:
-        return False
-    if not bind_descriptors(work):
-        return False
-    for i in range(count):
-        if weigh(work, found[i]) == UNDECIDED:
-            return False
-    return True
 
 
 # Asks the counters and puts the limits in order; False when a counter cannot be held.
@@ -399,78 +101,6 @@ cdef void count_call(Work *work, const Limit *refused) noexcept nogil:
         cells.add(thread, hits, call_hits(&work.request))
 
 
-# One status per descriptor, the most restrictive limit of each; NULL when the arena is exhausted.
-cdef StatusView *fill_statuses(Work *work) noexcept nogil:
-    cdef uint32_t i, home, count = work.request.count
-    cdef StatusView *statuses = <StatusView *> work.call.arena.take(count * sizeof(StatusView))
-    cdef const Limit *limit
-    cdef const CounterHit *hit
-    if statuses == NULL:
-        return NULL
-    for i in range(count):
-        statuses[i].code = CODE_OK
-        statuses[i].limit.text = NULL
-        statuses[i].limit.size = 0
-    for i in range(work.applied + work.refusing):
-        limit = work.owners[work.order[i]]
-        home = min(limit.descriptor, count - 1)
-        if statuses[home].limit.text != NULL:
-            continue
-        hit = &work.hits[work.order[i]]
-        statuses[home].code = CODE_OK if hit.fits else CODE_OVER_LIMIT
-        statuses[home].limit.text = limit.current_limit.data()
-        statuses[home].limit.size = <uint32_t> limit.current_limit.size()
-        statuses[home].remaining = hit.remaining
-        statuses[home].reset_ns = hit.reset_ns
-    return statuses
-
-
-cdef Outcome answer(Work *work, Code code) noexcept nogil:
-    cdef ResponseView response
-    cdef HeaderView headers[3]
-    cdef uint32_t shown = work.applied + work.refusing
-    response.code = code
-    response.statuses = NULL
-    response.status_count = 0
-    response.response_headers = headers
-    response.response_header_count = 0
-    response.request_headers = NULL
-    response.request_header_count = 0
-    response.raw_body.text = response.dynamic_metadata.text = NULL
-    response.raw_body.size = response.dynamic_metadata.size = 0
-    if work.decider.statuses and work.method != REPORT and work.request.count:
-        response.statuses = fill_statuses(work)
-        response.status_count = work.request.count
-        if response.statuses == NULL:
-            return fail(work.call, RESOURCE_EXHAUSTED, TOO_LARGE_TEXT)
-    if work.decider.headers and work.method == SHOULD_RATE_LIMIT and shown:
-        if not draft03_headers(
-            work.order, shown, work.hits, work.owners, work.call.arena, headers
-        ):
-            return fail(work.call, RESOURCE_EXHAUSTED, TOO_LARGE_TEXT)
-        response.response_header_count = 3
-    return write(work.call, response)
-
-
-cdef Outcome write(Call *call, const ResponseView &response) noexcept nogil:
-    cdef WireWriter writer = WireWriter(call.arena, 512)
-    encode_response(response, &writer)
-    if writer.failed:
-        return fail(call, RESOURCE_EXHAUSTED, TOO_LARGE_TEXT)
-    call.reply.status = 0
-    call.reply.message = writer.data()
-    call.reply.message_size = writer.size()
-    return OUTCOME_ANSWER
-
-
-# Code UNKNOWN and nothing else: a message of no bytes.
-cdef Outcome write_empty(Call *call) noexcept nogil:
-    call.reply.status = 0
-    call.reply.message = <const uint8_t *> <const char *> b""
-    call.reply.message_size = 0
-    return OUTCOME_ANSWER
-
-
 cdef Outcome decide(Decider *decider, Call *call, Method method) noexcept nogil:
     cdef Work work
     cdef Plan *plan = decider.plans.read(call.thread)
@@ -480,11 +110,11 @@ cdef Outcome decide(Decider *decider, Call *call, Method method) noexcept nogil:
     if plan != NULL:
         call.generation = plan.generation
     if decoded == MALFORMED_REQUEST:
-        return fail(call, INTERNAL, MALFORMED_TEXT)
+        return fail_malformed(call)
     if decoded != DECODED:
-        return fail(call, RESOURCE_EXHAUSTED, TOO_LARGE_TEXT)
+        return fail_too_large(call)
     if plan == NULL:
-        return fail(call, UNAVAILABLE, UNAVAILABLE_TEXT)
+        return fail_unavailable(call)
     work.decider = decider
     work.call = call
     work.method = method
@@ -497,7 +127,7 @@ cdef Outcome decide(Decider *decider, Call *call, Method method) noexcept nogil:
     if work.limits != NULL and not weigh_limits(&work):
         return OUTCOME_DEFER
     if not charge(&work):
-        return fail(call, UNAVAILABLE, UNAVAILABLE_TEXT)
+        return fail_unavailable(call)
     if method != REPORT:
         refused = exceeded(&work)
     count_call(&work, refused)

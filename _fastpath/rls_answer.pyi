@@ -1,0 +1,1 @@
+"""Compiled answers of rate limit requests; nothing of it is reachable from Python."""

@@ -1,0 +1,75 @@
+from libc.stdint cimport uint32_t, uint64_t
+from libcpp.string cimport string
+from libcpp.vector cimport vector
+
+from _fastpath.cells cimport Cells
+from _fastpath.counters cimport CounterHit, Table
+from _fastpath.handler cimport Call
+from _fastpath.limit_index cimport Limit, LimitSet
+from _fastpath.plan cimport PlanStore
+from _fastpath.program cimport Evaluation
+from _fastpath.rls_codec cimport RequestView
+from _fastpath.value cimport Value
+from _fastpath.wire cimport TextView
+
+
+cdef extern from "rls.hpp" namespace "tollhouse" nogil:
+    cdef cppclass UnknownDomains:
+        UnknownDomains(uint32_t bound, vector[uint32_t] ids) except +
+        const uint32_t *series(TextView domain)
+        vector[string] names() except +
+
+
+ctypedef enum Method:
+    SHOULD_RATE_LIMIT
+    CHECK_RATE_LIMIT
+    REPORT
+
+
+# What the handlers share; every pointer outlives them.
+cdef struct Decider:
+    PlanStore *plans
+    Table *counters
+    Cells *cells
+    UnknownDomains *unknown
+    bint headers
+    bint statuses
+
+
+cdef struct Roots:
+    Value descriptors
+    const Limit *limit
+
+
+# One request. Limits that apply stand in hits and owners from the front, those that refuse by
+# on_error from the back; order holds the positions of both.
+cdef struct Work:
+    Decider *decider
+    Call *call
+    Method method
+    RequestView request
+    const LimitSet *limits
+    Roots roots
+    Evaluation evaluation
+    CounterHit *hits
+    const Limit **owners
+    uint32_t capacity
+    uint32_t applied
+    uint32_t refusing
+    uint32_t *order
+    uint32_t *errors        # error series of failed limits
+    uint32_t error_count
+
+
+ctypedef enum Applies:
+    APPLIES
+    APPLIES_NOT
+    REFUSES
+    UNDECIDED               # needs the full lane
+
+
+# Finds the limits that apply; False when the full lane has to decide.
+cdef bint weigh_limits(Work *work) noexcept nogil
+
+# Hits that the metrics count for the call.
+cdef uint64_t call_hits(const RequestView *request) noexcept nogil
