@@ -2,128 +2,22 @@
 
 import argparse
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from _fastpath.bounds import Bounds
 from tollhouse import __version__, flags
-from tollhouse.address import Address
-from tollhouse.errors import UsageError
 from tollhouse.flags import Flag
-from tollhouse.log import Format, Level
-from tollhouse.settings import (
-    CheckSettings,
-    RateLimitHeaders,
-    RateLimitStatuses,
-    ServeSettings,
-    Transport,
+from tollhouse.serve_flags import (
+    BOUND,
+    BOUND_FLAGS,
+    SERVE_DESCRIPTION,
+    SERVE_EPILOG,
+    SERVE_FLAGS,
 )
-
-MOST = (1 << 31) - 1
-BOUND = "bound_"
-
-LISTEN = "HOST:PORT"
-
-SERVE_FLAGS = (
-    Flag(
-        "limits", flags.path, "FILE", "limits file in Limitador's format; watched", "configuration"
-    ),
-    Flag(
-        "rate_limit_headers",
-        flags.text_of(RateLimitHeaders),
-        "HEADERS",
-        "X-RateLimit-* headers in rate limit answers: NONE or DRAFT_VERSION_03",
-        "configuration",
-        short="-H",
-    ),
-    Flag(
-        "rate_limit_statuses",
-        flags.text_of(RateLimitStatuses),
-        "STATUSES",
-        "one status per descriptor in rate limit answers: DESCRIPTORS or NONE",
-        "configuration",
-    ),
-    Flag("rls_listen", Address.parse, LISTEN, "gRPC, rate limits", "listeners"),
-    Flag("authz_listen", Address.parse, LISTEN, "gRPC, authorization", "listeners"),
-    Flag("http_listen", Address.parse, LISTEN, "HTTP: limits API, /metrics, probes", "listeners"),
-    Flag(
-        "threads",
-        flags.count(0, 256),
-        "N",
-        "I/O threads of the native transport; 0: one per usable CPU",
-        "process",
-    ),
-    Flag(
-        "transport",
-        flags.text_of(Transport),
-        "KIND",
-        "native, or grpcio: slower, for comparison",
-        "process",
-    ),
-    Flag(
-        "grace_seconds",
-        flags.seconds(86400),
-        "SECONDS",
-        "how long running calls may take to finish after SIGTERM or SIGINT",
-        "process",
-    ),
-    Flag(
-        "max_counters",
-        flags.count(1, MOST),
-        "N",
-        "rate limit counters held at once; past it those nearest their expiry go",
-        "process",
-    ),
-    Flag(
-        "max_api_keys",
-        flags.count(1, MOST),
-        "N",
-        "API keys held at once; further ones are refused and reported",
-        "process",
-    ),
-    Flag("log_level", flags.text_of(Level), "LEVEL", "error, warning, info or debug", "process"),
-    Flag("log_format", flags.text_of(Format), "FORMAT", "text or json, on stderr", "process"),
-)
-
-_SIZE = flags.size(1, 1 << 40)
-_COUNT = flags.count(1, MOST)
-_SECONDS = flags.seconds(86400)
-
-
-def _bound(name: str, help_text: str) -> Flag:
-    read: Callable[[str], Any]
-    if name.endswith("_bytes"):
-        read, metavar = _SIZE, "BYTES"
-    elif name.endswith("_seconds"):
-        read, metavar = _SECONDS, "SECONDS"
-    else:
-        read, metavar = _COUNT, "N"
-    return Flag(BOUND + name, read, metavar, help_text, "bounds on what peers can cause")
-
-
-BOUND_FLAGS = (
-    _bound("message_bytes", "largest request message"),
-    _bound("header_list_bytes", "largest list of request headers"),
-    _bound("concurrent_streams", "calls in flight per connection"),
-    _bound("connections", "open connections over all gRPC listeners"),
-    _bound("connection_request_bytes", "request bytes held per connection"),
-    _bound("process_request_bytes", "request bytes held over all connections"),
-    _bound("stream_window_bytes", "receive window of one call"),
-    _bound("handover_calls", "calls that wait for the interpreter"),
-    _bound("handover_bytes", "request bytes of the calls that wait for the interpreter"),
-    _bound("handover_age_seconds", "a call that waited longer is refused"),
-    _bound("stream_output_bytes", "answer bytes held per stream before its handler waits"),
-    _bound("connection_output_bytes", "answer bytes held per connection before it is closed"),
-    _bound("idle_seconds", "close a connection without calls after this long; 0: never"),
-    _bound("request_seconds", "time for a connection's first request, and for any to arrive whole"),
-    _bound("stalled_output_seconds", "close a connection that reads no answer for this long"),
-    _bound("resets_per_second", "stream resets per connection, beyond those calls account for"),
-    _bound("pings_per_second", "PING frames per connection"),
-    _bound("settings_per_second", "SETTINGS frames per connection"),
-    _bound("empty_frames_per_second", "empty DATA frames per connection"),
-)
+from tollhouse.settings import CheckSettings, ServeSettings
 
 CHECK_FLAGS = (
     Flag("strict", flags.switch, "", "exit with 1 for warnings too", "options", switch=True),
@@ -132,31 +26,6 @@ CHECK_FLAGS = (
 DESCRIPTION = """\
 Decides for Envoy who may call and how often: rate limits (RLS) and authorization (ext_authz)
 over gRPC, from a Limitador limits file and a directory of Kubernetes manifests."""
-
-SERVE_DESCRIPTION = """\
-Serve rate limits and authorization. Every DIR is a directory of manifests (AuthConfig, Secret), or
-one file of them. DIRs and the limits file are watched: a change counts within 50 ms, later when it
-brings thousands of objects to read. What is refused keeps its last good version and shows in the
-log, /status and /metrics."""
-
-SERVE_EPILOG = """\
-addresses:
-  HOST:PORT         TCP; [::1]:8081 for IPv6, port 0 for any free one
-  unix:PATH         a Unix socket
-  none              do not open this listener
-Both gRPC listeners answer for all services, with grpc.health.v1 and server reflection.
-
-environment:
-  Every flag is a variable as well: --rls-listen is TOLLHOUSE_RLS_LISTEN. Flags win. TOLLHOUSE_DIR
-  holds DIRs separated by colons. Sizes may be written with KiB, MiB or GiB.
-
-exit codes:
-  0  ended by SIGTERM or SIGINT   1  unreadable input or a failed bind   2  unusable command line
-
-examples:
-  tollhouse serve --limits limits.yaml
-  tollhouse serve manifests/ --limits limits.yaml -H DRAFT_VERSION_03
-  tollhouse serve manifests/ --rls-listen none --authz-listen unix:/run/tollhouse.sock"""
 
 CHECK_DESCRIPTION = """\
 Validate limits files and manifests without serving them. Prints one line per finding,
@@ -167,13 +36,8 @@ exit codes:
   0  everything is usable     1  something is not     2  unusable command line"""
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(message)
-
-
 def parser() -> argparse.ArgumentParser:
-    top = _Parser(
+    top = flags.Parser(
         prog="tollhouse",
         description=DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from tollhouse.errors import UsageError
 
@@ -21,6 +21,7 @@ class Flag:
     """One setting. `read` turns its text into a value and raises UsageError.
 
     A `switch` takes no value on the command line; its variable takes true or false.
+    environment: the name of its variable where that is another one; "" for none.
     """
 
     field: str
@@ -30,6 +31,7 @@ class Flag:
     group: str
     short: str | None = None
     switch: bool = False
+    environment: str | None = None
 
     @property
     def name(self) -> str:
@@ -37,7 +39,14 @@ class Flag:
 
     @property
     def variable(self) -> str:
-        return PREFIX + self.field.upper()
+        return PREFIX + self.field.upper() if self.environment is None else self.environment
+
+
+class Parser(argparse.ArgumentParser):
+    """Raises UsageError where argparse would end the process."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(message)
 
 
 def add(
@@ -50,18 +59,19 @@ def add(
         if group is None:
             group = groups[flag.group] = parser.add_argument_group(flag.group)
         names = [name for name in (flag.short, flag.name) if name]
+        text = flag.help if not flag.environment else f"{flag.help} [{flag.environment}]"
         if flag.switch:
             group.add_argument(
                 *names,
                 dest=flag.field,
-                help=flag.help,
+                help=text,
                 action="store_const",
-                const="true",
+                const="1",
                 default=argparse.SUPPRESS,
             )
             continue
         shown = defaults[flag.field]
-        text = f"{flag.help} (default: {'none' if shown is None else shown})"
+        text += f" (default: {'none' if shown is None else shown})"
         group.add_argument(
             *names,
             dest=flag.field,

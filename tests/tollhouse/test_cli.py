@@ -9,9 +9,11 @@ from _fastpath.bounds import Bounds
 from tollhouse import __version__, cli
 from tollhouse.__main__ import main
 from tollhouse.address import Address
-from tollhouse.cli import BOUND_FLAGS, CHECK_FLAGS, SERVE_FLAGS
+from tollhouse.cli import CHECK_FLAGS
 from tollhouse.errors import UsageError
+from tollhouse.flags import Flag
 from tollhouse.log import Format, Level
+from tollhouse.serve_flags import BOUND_FLAGS, SERVE_FLAGS
 from tollhouse.settings import (
     CheckSettings,
     RateLimitHeaders,
@@ -70,9 +72,10 @@ def test_every_setting_has_a_flag() -> None:
 
 
 @pytest.mark.parametrize("flag", SERVE_FLAGS, ids=lambda flag: flag.name)
-def test_flag_and_variable_set_the_same(flag: cli.Flag) -> None:
+def test_flag_and_variable_set_the_same(flag: Flag) -> None:
     text, value = EXAMPLES[flag.field]
-    assert getattr(serve(flag.name, text), flag.field) == value
+    words = [flag.name] if flag.switch else [flag.name, text]
+    assert getattr(serve(*words), flag.field) == value
     assert getattr(serve(**{flag.variable: text}), flag.field) == value
     default = getattr(ServeSettings(), flag.field)
     assert default != value
@@ -80,7 +83,7 @@ def test_flag_and_variable_set_the_same(flag: cli.Flag) -> None:
 
 
 @pytest.mark.parametrize("flag", BOUND_FLAGS, ids=lambda flag: flag.name)
-def test_every_bound_can_be_set(flag: cli.Flag) -> None:
+def test_every_bound_can_be_set(flag: Flag) -> None:
     field = flag.field.removeprefix("bound_")
     assert getattr(serve(flag.name, "77").bounds, field) == 77
     assert getattr(serve(**{flag.variable: "78"}).bounds, field) == 78
@@ -153,7 +156,7 @@ def test_check_takes_paths_and_strictness() -> None:
     ("command", "flags"), [("serve", SERVE_FLAGS + BOUND_FLAGS), ("check", CHECK_FLAGS)]
 )
 def test_help_tells_every_flag(
-    command: str, flags: tuple[cli.Flag, ...], capsys: pytest.CaptureFixture[str]
+    command: str, flags: tuple[Flag, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as caught:
         cli.parse([command, "--help"], {})
