@@ -1,0 +1,63 @@
+"""What a limit may add to a refusal."""
+
+from typing import Any
+
+import pytest
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.struct_pb2 import Struct
+
+from _fastpath.header_spec import HeaderSpec, Refusal
+from ratelimit.refusal import encode_metadata
+
+
+def nested(levels: int) -> dict[str, Any]:
+    made: dict[str, Any] = {}
+    for _ in range(levels - 1):
+        made = {"a": made}
+    return made
+
+
+def test_metadata_is_the_same_bytes_in_any_order() -> None:
+    one = {"b": 1, "a": {"y": [None, True, "é"], "x": 1.5}}
+    other = {"a": {"x": 1.5, "y": [None, True, "é"]}, "b": 1}
+    assert encode_metadata(one) == encode_metadata(other)
+    assert MessageToDict(Struct.FromString(encode_metadata(one))) == one
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {"a": float("nan")},
+        {"a": float("inf")},
+        {"a": 10**400},
+        {"a": object()},
+        {"a": b"bytes"},
+        {"a": "\ud800"},
+        nested(32),
+        nested(5000),
+    ],
+    ids=["nan", "infinite", "too large", "object", "bytes", "surrogate", "deep", "very deep"],
+)
+def test_metadata_that_envoy_could_not_read_is_refused(metadata: dict[str, Any]) -> None:
+    with pytest.raises(ValueError):
+        encode_metadata(metadata)
+
+
+def test_metadata_may_have_31_levels() -> None:
+    assert MessageToDict(Struct.FromString(encode_metadata(nested(31)))) == nested(31)
+
+
+@pytest.mark.parametrize("header", [("", "x"), ("a b", "x"), ("a:", "x"), ("a", "x\r\ny: z")])
+def test_header_that_http_does_not_allow_is_refused(header: tuple[str, str]) -> None:
+    with pytest.raises(ValueError):
+        Refusal(headers=(header,))
+
+
+def test_header_values_may_hold_any_text() -> None:
+    assert Refusal(headers=(("x-why", "zu schnell – 429\t!"),)).body == b""
+
+
+def test_names_of_ratelimit_headers_are_header_names() -> None:
+    assert HeaderSpec(names=("A", "B", "C")).names == ("A", "B", "C")
+    with pytest.raises(ValueError, match="'B C' is no header name"):
+        HeaderSpec(names=("A", "B C", "D"))
