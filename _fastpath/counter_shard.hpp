@@ -12,13 +12,13 @@
 #include <cstring>
 #include <mutex>
 
-namespace tollhouse {
+#include "quota.hpp"
 
-enum StateTag : uint8_t { FIXED_WINDOW = 1 };
+namespace tollhouse {
 
 // What a limit's algorithm keeps; the tag says which algorithm, and so how to read the rest.
 struct CounterState {
-    uint8_t tag;
+    Algorithm tag;
     uint8_t spare[7];
     uint64_t value;
     int64_t expires_ns;  // CLOCK_MONOTONIC; at `now >= expires_ns` the counter is gone

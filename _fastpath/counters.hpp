@@ -11,7 +11,9 @@
 #include <memory>
 #include <vector>
 
+#include "clock.hpp"
 #include "counter_shard.hpp"
+#include "quota.hpp"
 #include "siphash.hpp"
 
 namespace tollhouse {
@@ -22,17 +24,20 @@ enum Decision { FITS = 0, REFUSED = 1, NO_ROOM = 2 };
 struct CounterHit {
     const char *key;  // as Counter::key
     uint32_t key_size;
-    bool give_back;
+    const Quota *quota;
     uint64_t amount;
-    uint64_t max_value;
-    int64_t window_ns;
+    bool give_back;
+    bool binding;        // a hit that is not never makes the decision refuse
+    bool always;         // charged also when the decision refuses
     bool fits;           // out: value + amount <= max_value
     uint64_t remaining;  // out, see counters.pyi
     int64_t reset_ns;    // out
+    int64_t retry_ns;    // out
     uint64_t hash;       // the table's own from here on
     uint64_t after;
     Counter *counter;
     bool created;
+    bool charged;
 };
 
 // A value of more than 1024 bytes is kept as its beginning and a keyed digest, so that no peer can
@@ -86,7 +91,8 @@ class CounterTable {
         shards_.reset(new CounterShard[shards]);
     }
 
-    Decision decide(CounterHit *hits, size_t count, int64_t now, HitMode mode) {
+    Decision decide(CounterHit *hits, size_t count, Clock clock, HitMode mode) {
+        int64_t now = clock.mono_ns;
         uint64_t used = 0;
         for (size_t i = 0; i < count; ++i) {
             hits[i].hash = siphash(process_hash_key(), hits[i].key, hits[i].key_size);
@@ -94,11 +100,15 @@ class CounterTable {
         }
         for (uint64_t rest = used; rest; rest &= rest - 1)
             shards_[__builtin_ctzll(rest)].lock.lock();
-        bool all_fit = true;
-        for (size_t i = 0; i < count; ++i) all_fit &= check(hits[i], now, mode);
+        bool all_fit = true, any_always = false;
+        for (size_t i = 0; i < count; ++i) {
+            all_fit &= check(hits[i], now, mode) || !hits[i].binding;
+            any_always |= hits[i].always;
+        }
         Decision decision = all_fit ? FITS : REFUSED;
-        if ((all_fit && mode == CHECK_AND_ADD) || mode == ADD)
-            if (!charge(hits, count, now)) decision = NO_ROOM;
+        bool all = mode == ADD || all_fit;
+        if (mode != CHECK && (all || any_always))
+            if (!charge(hits, count, now, all)) decision = NO_ROOM;
         for (uint64_t rest = used; rest; rest &= rest - 1) {
             CounterShard &shard = shards_[__builtin_ctzll(rest)];
             if ((++shard.operations & 15) == 0) forget(shard.sweep(now, 1));
@@ -109,8 +119,9 @@ class CounterTable {
 
     // One slice of live counters from cursor (shard, position); at the end both are 0.
     // `digests`: count x 16 bytes, sorted; null lists all.
-    void list(const char *digests, size_t count, int64_t now, uint32_t *shard_at,
+    void list(const char *digests, size_t count, Clock clock, uint32_t *shard_at,
               uint64_t *position, uint64_t steps, std::vector<ListedCounter> *out) {
+        int64_t now = clock.mono_ns;
         slice(shard_at, position, steps, [&](Counter &c) {
             if (c.state.expires_ns <= now || !named(digests, count, c.key)) return false;
             out->push_back({std::vector<char>(c.key, c.key + c.key_size), c.state.value,
@@ -175,39 +186,45 @@ class CounterTable {
         hit.created = false;
         bool live = hit.counter && hit.counter->state.expires_ns > now;
         uint64_t value = live ? hit.counter->state.value : 0;
-        hit.reset_ns = live ? hit.counter->state.expires_ns - now : hit.window_ns;
+        hit.reset_ns = live ? hit.counter->state.expires_ns - now : hit.quota->window_ns;
         if (hit.give_back) {
             hit.after = value > hit.amount ? value - hit.amount : 0;
             hit.fits = true;
         } else {
             bool overflow = __builtin_add_overflow(value, hit.amount, &hit.after);
             if (overflow) hit.after = UINT64_MAX;
-            hit.fits = !overflow && hit.after <= hit.max_value;
+            hit.fits = !overflow && hit.after <= hit.quota->max_value;
         }
+        hit.retry_ns = hit.fits ? 0
+            : hit.amount > hit.quota->max_value ? INT64_MAX : hit.reset_ns;
         uint64_t shown = mode == CHECK ? value : hit.after;
-        hit.remaining = hit.max_value > shown ? hit.max_value - shown : 0;
+        hit.remaining = hit.quota->max_value > shown ? hit.quota->max_value - shown : 0;
         return hit.fits;
     }
 
-    bool charge(CounterHit *hits, size_t count, int64_t now) {
+    // Charges all hits, or those that are charged always.
+    bool charge(CounterHit *hits, size_t count, int64_t now, bool all) {
         bool missing = false;
-        for (size_t i = 0; i < count; ++i) missing |= !hits[i].counter && opens_window(hits[i]);
+        for (size_t i = 0; i < count; ++i) {
+            hits[i].charged = all || hits[i].always;
+            missing |= !hits[i].counter && opens_window(hits[i]);
+        }
         if (missing && !create_missing(hits, count, now)) return false;
         for (size_t i = 0; i < count; ++i) {
             CounterHit &hit = hits[i];
-            if (!hit.counter || !hit.amount) continue;
+            if (!hit.counter || !hit.amount || !hit.charged) continue;
             CounterState &state = hit.counter->state;
             if (state.expires_ns > now && !hit.created) { state.value = hit.after; continue; }
             if (!opens_window(hit)) continue;
             state.value = hit.after;
-            if (__builtin_add_overflow(now, hit.window_ns, &state.expires_ns))
+            if (__builtin_add_overflow(now, hit.quota->window_ns, &state.expires_ns))
                 state.expires_ns = INT64_MAX;
         }
         return true;
     }
 
     static bool opens_window(const CounterHit &hit) {
-        return hit.amount && !hit.give_back && hit.window_ns > 0;
+        return hit.charged && hit.amount && !hit.give_back && hit.quota->window_ns > 0;
     }
 
     bool create_missing(CounterHit *hits, size_t count, int64_t now) {

@@ -2,6 +2,22 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libcpp.vector cimport vector
 
 from _fastpath.arena cimport Arena
+from _fastpath.handler cimport Clock
+
+
+cdef extern from "quota.hpp" namespace "tollhouse" nogil:
+    ctypedef enum Algorithm:
+        FIXED_WINDOW, ALIGNED_WINDOW, CALENDAR_WINDOW, SLIDING_WINDOW, TOKEN_BUCKET, CONCURRENCY
+
+    cdef struct Calendar:
+        pass
+
+    cdef cppclass Quota:
+        Algorithm algorithm
+        uint64_t max_value
+        int64_t window_ns
+        uint64_t burst
+        const Calendar *calendar
 
 
 cdef extern from "counters.hpp" namespace "tollhouse" nogil:
@@ -17,13 +33,15 @@ cdef extern from "counters.hpp" namespace "tollhouse" nogil:
     cdef struct CounterHit:
         const char *key         # digest, then per value its size in 4 bytes and its text
         uint32_t key_size
-        bint give_back
+        const Quota *quota
         uint64_t amount
-        uint64_t max_value
-        int64_t window_ns
+        bint give_back
+        bint binding
+        bint always
         bint fits               # out, like all below
         uint64_t remaining
         int64_t reset_ns
+        int64_t retry_ns
 
     uint32_t key_value_size(const char *text, uint32_t size)
     char *write_key_value(char *to, const char *text, uint32_t size)
@@ -41,8 +59,8 @@ cdef extern from "counters.hpp" namespace "tollhouse" nogil:
 
     cdef cppclass Table "tollhouse::CounterTable":
         Table(uint64_t max_counters) except +
-        Decision decide(CounterHit *hits, size_t count, int64_t now, HitMode mode)
-        void list(const char *digests, size_t count, int64_t now, uint32_t *shard_at,
+        Decision decide(CounterHit *hits, size_t count, Clock clock, HitMode mode)
+        void list(const char *digests, size_t count, Clock clock, uint32_t *shard_at,
                   uint64_t *position, uint64_t steps, vector[ListedCounter] *out) except +
         uint64_t remove(const char *digests, size_t count)
         bint reset(const char *key, uint32_t key_size)
@@ -54,3 +72,6 @@ cdef extern from "counters.hpp" namespace "tollhouse" nogil:
 cdef class CounterTable:
     cdef Table *table
     cdef Arena *arena           # scratch of calls from Python, used under the interpreter lock
+
+
+cdef int fill_quota(Quota *quota, given) except -1

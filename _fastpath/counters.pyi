@@ -4,6 +4,9 @@ from collections.abc import Collection, Sequence
 from enum import IntEnum
 from typing import NamedTuple
 
+from _fastpath.clock import Clock
+from _fastpath.limit_spec import Quota
+
 class Mode(IntEnum):
     CHECK_AND_ADD = 0
     """Add to all counters if all fit, otherwise to none."""
@@ -18,15 +21,16 @@ class Hit(NamedTuple):
     limit_digest: 16 bytes, the identity of the limit. values: the variable values; () for a limit
     without variables; one of more than 1024 bytes of UTF-8 is kept, and listed, as its first 960
     bytes or so, "#" and 32 hexadecimal digits of a keyed digest. delta: -(2^63 - 1) … 2^64 - 1;
-    negative gives back, 0 looks. max_value: 0 … 2^64 - 1. window_ns: 0 … 2^63 - 1; a window of 0
-    never counts anything.
+    negative gives back, 0 looks. binding: False for a hit that never makes the decision refuse.
+    always: charged even when the decision refuses.
     """
 
     limit_digest: bytes
-    window_ns: int
-    max_value: int
+    quota: Quota
     values: tuple[str, ...]
     delta: int
+    binding: bool = True
+    always: bool = False
 
 class Verdict(NamedTuple):
     """What one counter said.
@@ -35,11 +39,13 @@ class Verdict(NamedTuple):
     remaining: max_value - (value + delta), at least 0, also when the decision refused and nothing
     was charged; after Mode.CHECK max_value - value, at least 0.
     reset_ns: time left in the window; of a counter that did not exist or had expired, its window.
+    retry_ns: time until this hit would fit; 0 if it does, 2^63 - 1 if it never will.
     """
 
     fits: bool
     remaining: int
     reset_ns: int
+    retry_ns: int
 
 class Counter(NamedTuple):
     """A live counter as listed. reset_ns > 0."""
@@ -68,10 +74,11 @@ class CounterTable:
     def __init__(self, max_counters: int = 1_000_000) -> None:
         """Hold at most `max_counters` (at least 1); raises ValueError otherwise."""
 
-    def check_and_add(self, hits: Sequence[Hit], mono_ns: int, mode: Mode) -> list[Verdict]:
+    def check_and_add(self, hits: Sequence[Hit], clock: Clock, mode: Mode) -> list[Verdict]:
         """Decide and charge `hits` as one atomic step; one verdict per hit, in order.
 
-        With CHECK_AND_ADD the hits were charged if and only if all fit. Sums saturate at 2^64 - 1
+        With CHECK_AND_ADD the hits were charged if and only if all binding ones fit, those with
+        `always` in any case. Sums saturate at 2^64 - 1
         and 0. Raises ValueError for a value out of its range or one counter named twice, and
         MemoryError, with nothing charged, when a counter cannot be held.
         """
@@ -79,7 +86,7 @@ class CounterTable:
     def list(
         self,
         limit_digests: Collection[bytes] | None,
-        mono_ns: int,
+        clock: Clock,
         cursor: int = 0,
         count: int = 1000,
     ) -> tuple[int, list[Counter]]:

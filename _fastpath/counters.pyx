@@ -6,9 +6,13 @@ from libc.string cimport memcpy
 from libcpp.vector cimport vector
 
 from _fastpath.arena cimport Arena
+from _fastpath.handler cimport Clock
 
 from enum import IntEnum
 from typing import NamedTuple
+
+from _fastpath.limit_spec import Algorithm as LimitAlgorithm
+from _fastpath.limit_spec import Quota as LimitQuota
 
 
 class Mode(IntEnum):
@@ -19,16 +23,18 @@ class Mode(IntEnum):
 
 class Hit(NamedTuple):
     limit_digest: bytes
-    window_ns: int
-    max_value: int
+    quota: LimitQuota
     values: tuple
     delta: int
+    binding: bool = True
+    always: bool = False
 
 
 class Verdict(NamedTuple):
     fits: bool
     remaining: int
     reset_ns: int
+    retry_ns: int
 
 
 class Counter(NamedTuple):
@@ -70,6 +76,12 @@ cdef tuple values_of(const char *at, const char *end):
     return tuple(values)
 
 
+cdef Clock native_clock(clock):
+    cdef Clock made
+    made.mono_ns, made.wall_ns = clock
+    return made
+
+
 cdef bytes sorted_digests(digests):
     for digest in digests:
         if len(digest) != DIGEST_SIZE:
@@ -77,20 +89,34 @@ cdef bytes sorted_digests(digests):
     return b"".join(sorted(set(digests)))
 
 
+cdef int fill_quota(Quota *quota, given) except -1:
+    """Raises ValueError for what is out of range."""
+    algorithm = LimitAlgorithm(given.algorithm)
+    if algorithm is not LimitAlgorithm.FIXED_WINDOW:
+        raise ValueError(f"the counter table does not know {algorithm.name}")
+    for name in ("max_value", "burst"):
+        if not 0 <= getattr(given, name) <= UINT64_MAX:
+            raise ValueError(f"{name} is out of range: {getattr(given, name)}")
+    if not 0 <= given.window_ns <= INT64_MAX:
+        raise ValueError(f"window_ns is out of range: {given.window_ns}")
+    quota.algorithm = <Algorithm> <int> algorithm
+    quota.max_value = given.max_value
+    quota.window_ns = given.window_ns
+    quota.burst = given.burst
+    quota.calendar = NULL
+    return 0
+
+
 cdef int fill(CounterHit *hit, given, bytes key) except -1:
     delta = given.delta
     if not -INT64_MAX <= delta <= UINT64_MAX:
         raise ValueError(f"delta is out of range: {delta}")
-    if not 0 <= given.max_value <= UINT64_MAX:
-        raise ValueError(f"max_value is out of range: {given.max_value}")
-    if not 0 <= given.window_ns <= INT64_MAX:
-        raise ValueError(f"window_ns is out of range: {given.window_ns}")
     hit.key = PyBytes_AS_STRING(key)
     hit.key_size = <uint32_t> PyBytes_GET_SIZE(key)
     hit.give_back = delta < 0
     hit.amount = abs(delta)
-    hit.max_value = given.max_value
-    hit.window_ns = given.window_ns
+    hit.binding = given.binding
+    hit.always = given.always
     return 0
 
 
@@ -105,7 +131,7 @@ cdef class CounterTable:
         del self.table
         del self.arena
 
-    def check_and_add(self, hits, int64_t mono_ns, mode):
+    def check_and_add(self, hits, clock, mode):
         """Decide and charge `hits` as one atomic step; one verdict per hit, in order."""
         cdef size_t count = len(hits)
         cdef HitMode how = <HitMode> <int> Mode(mode)
@@ -115,6 +141,8 @@ cdef class CounterTable:
         if len(set(keys)) != len(keys):
             raise ValueError("one counter is named twice")
         cdef CounterHit *native = <CounterHit *> self.arena.take(count * sizeof(CounterHit))
+        cdef vector[Quota] quotas
+        quotas.resize(count)
         if native == NULL:
             raise MemoryError("too many hits in one decision")
         cdef size_t i
@@ -122,15 +150,20 @@ cdef class CounterTable:
         try:
             for i in range(count):
                 fill(&native[i], hits[i], keys[i])
-            decision = self.table.decide(native, count, mono_ns, how)
+                fill_quota(&quotas[i], hits[i].quota)
+                native[i].quota = &quotas[i]
+            decision = self.table.decide(native, count, native_clock(clock), how)
             if decision == NO_ROOM:
                 raise MemoryError("no room for another counter")
-            return [Verdict(bool(native[i].fits), native[i].remaining, native[i].reset_ns)
-                    for i in range(count)]
+            return [
+                Verdict(bool(native[i].fits), native[i].remaining, native[i].reset_ns,
+                        native[i].retry_ns)
+                for i in range(count)
+            ]
         finally:
             self.arena.reset()
 
-    def list(self, limit_digests, int64_t mono_ns, cursor=0, uint64_t count=1000):
+    def list(self, limit_digests, clock, cursor=0, uint64_t count=1000):
         """One slice of the live counters of these limits (None: of all limits)."""
         cdef bytes digests = b"" if limit_digests is None else sorted_digests(limit_digests)
         cdef const char *wanted = NULL
@@ -140,8 +173,9 @@ cdef class CounterTable:
         cdef uint32_t shard_at = cursor >> 64
         cdef uint64_t position = cursor & UINT64_MAX
         cdef vector[ListedCounter] found
+        cdef Clock now = native_clock(clock)
         with nogil:
-            self.table.list(wanted, wanted_count, mono_ns, &shard_at, &position,
+            self.table.list(wanted, wanted_count, now, &shard_at, &position,
                             count, &found)
         cdef size_t i
         cdef const char *key

@@ -4,9 +4,10 @@ from _fastpath.arena cimport Arena
 from _fastpath.counted cimport Counted
 
 
-cdef struct Clock:
-    int64_t mono_ns     # CLOCK_MONOTONIC; durations
-    int64_t wall_ns     # CLOCK_REALTIME; calendar windows, expiry of tokens
+cdef extern from "clock.hpp" namespace "tollhouse" nogil:
+    cdef struct Clock:
+        int64_t mono_ns     # CLOCK_MONOTONIC; durations
+        int64_t wall_ns     # CLOCK_REALTIME; calendar windows, expiry of tokens
 
 
 cdef enum Outcome:

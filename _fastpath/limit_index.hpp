@@ -60,8 +60,7 @@ struct EqualityTest {
 // expression has none.
 struct Limit {
     char digest[DIGEST_SIZE];
-    uint64_t max_value = 0;
-    int64_t window_ns = 0;
+    Quota quota;
     std::string name;
     bool named = false;
     std::string id;
@@ -92,10 +91,10 @@ struct Limit {
         root = map_value(root_entries, 2, true);
         Arena arena;
         WireWriter writer(&arena, 64);
-        encode_current_limit(max_value, window_ns, {name.data(), uint32_t(name.size())}, &writer);
+        encode_current_limit(quota.max_value, quota.window_ns, {name.data(), uint32_t(name.size())}, &writer);
         current_limit.assign(reinterpret_cast<const char *>(writer.data()), writer.size());
-        max_text = std::to_string(max_value);
-        policy = ", " + max_text + ";w=" + std::to_string(window_ns / NANOSECONDS);
+        max_text = std::to_string(quota.max_value);
+        policy = ", " + max_text + ";w=" + std::to_string(quota.window_ns / NANOSECONDS);
         if (!named) return;
         policy += ";name=\"";
         for (char c : name) policy += c == '"' ? '\'' : uint8_t(c) < 0x20 || c == 0x7f ? ' ' : c;

@@ -1,4 +1,4 @@
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint32_t
 from libcpp cimport bool as cbool
 from libcpp.memory cimport unique_ptr
 from libcpp.string cimport string
@@ -6,6 +6,7 @@ from libcpp.vector cimport vector
 
 from _fastpath.arena cimport Arena
 from _fastpath.counted cimport Counted
+from _fastpath.counters cimport Quota
 from _fastpath.rls_codec cimport DescriptorView, RequestView
 from _fastpath.value cimport Value
 from _fastpath.wire cimport TextView
@@ -22,8 +23,7 @@ cdef extern from "limit_index.hpp" namespace "tollhouse" nogil:
 
     cdef cppclass Limit:
         char digest[16]
-        uint64_t max_value
-        int64_t window_ns
+        Quota quota
         string name
         cbool named
         string id

@@ -1,14 +1,14 @@
 """Builds limit sets and their index from Python; the structures are limit_index.hpp."""
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
-from libc.stdint cimport INT64_MAX, UINT64_MAX, uint8_t, uint32_t
+from libc.stdint cimport uint8_t, uint32_t
 from libc.string cimport memcpy
 from libcpp.vector cimport vector
 
 from _fastpath.arena cimport Arena
 from _fastpath.cells cimport Series
 from _fastpath.counted cimport Counted, retain
-from _fastpath.counters cimport DIGEST_SIZE
+from _fastpath.counters cimport DIGEST_SIZE, fill_quota
 from _fastpath.handler cimport Unit
 from _fastpath.program cimport NativeProgram
 from _fastpath.rls_codec cimport DECODED, RequestView, decode_request
@@ -41,15 +41,10 @@ cdef int fill_limit(Limit *limit, spec) except -1:
     cdef bytes digest = spec.digest
     if len(digest) != DIGEST_SIZE:
         raise ValueError(f"a limit digest has {DIGEST_SIZE} bytes, not {len(digest)}")
-    if not 0 <= spec.max_value <= UINT64_MAX:
-        raise ValueError(f"max_value is out of range: {spec.max_value}")
-    if not 0 <= spec.window_ns <= INT64_MAX:
-        raise ValueError(f"window_ns is out of range: {spec.window_ns}")
     if spec.descriptor < 0:
         raise ValueError(f"descriptor is negative: {spec.descriptor}")
     memcpy(limit.digest, PyBytes_AS_STRING(digest), DIGEST_SIZE)
-    limit.max_value = spec.max_value
-    limit.window_ns = spec.window_ns
+    fill_quota(&limit.quota, spec.quota)
     limit.named = spec.name is not None
     limit.name = (spec.name or "").encode()
     limit.has_id = spec.id is not None

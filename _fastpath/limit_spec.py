@@ -2,8 +2,51 @@
 
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import NamedTuple
 
 from _fastpath.handler import Unit
+
+
+class Algorithm(IntEnum):
+    """How a counter counts; docs/algorithms.md shows each by a timeline."""
+
+    FIXED_WINDOW = 1
+    """Opens with the first charged hit, as in Limitador."""
+    ALIGNED_WINDOW = 2
+    """Windows at multiples of their length since the Unix epoch, as in envoyproxy/ratelimit."""
+    CALENDAR_WINDOW = 3
+    """Minutes to years of a time zone."""
+    SLIDING_WINDOW = 4
+    """The previous window counts by the part of it that is still within reach."""
+    TOKEN_BUCKET = 5
+    """GCRA: refills evenly, up to its burst."""
+    CONCURRENCY = 6
+    """Slots in use at a time, freed by giving back or when their lease ends."""
+
+
+class Quota(NamedTuple):
+    """How one counter counts.
+
+    max_value: 0 … 2^64 - 1. window_ns: 0 … 2^63 - 1; a window of 0 never counts anything.
+    """
+
+    algorithm: Algorithm
+    max_value: int
+    window_ns: int
+    burst: int = 0
+
+
+class Fail(IntEnum):
+    """What a limit does when its counters cannot be reached."""
+
+    CLOSED = 0
+    """The request is refused."""
+    OPEN = 1
+    """The limit does not apply, uncounted."""
+    LOCAL = 2
+    """Counted by this process alone."""
+    ERROR = 3
+    """The call ends with UNAVAILABLE, so that Envoy's failure_mode_deny decides."""
 
 
 class OnError(IntEnum):
@@ -42,8 +85,7 @@ class LimitSpec:
     """
 
     digest: bytes
-    max_value: int
-    window_ns: int
+    quota: Quota
     name: str | None = None
     id: str | None = None
     conditions: tuple[Unit | None, ...] = ()

@@ -56,7 +56,7 @@ cdef bint charge(Work *work) noexcept nogil:
         else:
             mode = CHECK_AND_ADD
         if work.decider.counters.decide(
-            work.hits, work.applied, work.call.clock.mono_ns, mode
+            work.hits, work.applied, work.call.clock, mode
         ) == NO_ROOM:
             return False
     for i in range(work.applied):

@@ -179,11 +179,13 @@ cdef Applies weigh(Work *work, const Limit *limit) noexcept nogil:
         hit.fits = False
         hit.remaining = 0
         hit.reset_ns = 0
+        hit.retry_ns = 0
         work.owners[work.capacity - work.refusing] = limit
         return REFUSES
     if result == APPLIES:
-        hit.max_value = limit.max_value
-        hit.window_ns = limit.window_ns
+        hit.quota = &limit.quota
+        hit.binding = True
+        hit.always = False
         hit.amount = 1
         hit.give_back = False
         if work.method != CHECK_RATE_LIMIT:

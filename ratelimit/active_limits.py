@@ -10,11 +10,11 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from _fastpath.cells import Series
-from _fastpath.counters import CounterTable
 from _fastpath.handler import Unit
 from ratelimit.configuration import Configuration, build
 from ratelimit.errors import LimitsFileError, Problem
 from ratelimit.limitador_file import LimitsFile
+from ratelimit.store import CounterStore
 
 KEEP_NS = 60_000_000_000  # longer than a deferred request may wait in any queue
 Publish = Callable[[Unit], int]
@@ -28,14 +28,14 @@ class ActiveLimits:
 
     def __init__(
         self,
-        counters: CounterTable,
+        store: CounterStore,
         series: Series,
         publish: Publish,
         *,
         mono_ns: Callable[[], int] = time.monotonic_ns,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self._counters = counters
+        self._store = store
         self._series = series
         self._publish = publish
         self._mono_ns = mono_ns
@@ -92,7 +92,7 @@ class ActiveLimits:
             self.problems = ()
             gone = replaced.by_digest.keys() - configuration.by_digest.keys()
             if gone:
-                await asyncio.to_thread(self._counters.remove, gone)
+                await self._store.remove(gone)
 
     def refuse(self, error: LimitsFileError) -> None:
         """Note a file that was refused; what was in force stays."""

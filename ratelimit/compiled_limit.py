@@ -60,8 +60,7 @@ class CompiledLimit:
         limit = self.limit
         return LimitSpec(
             digest=limit.digest,
-            max_value=limit.max_value,
-            window_ns=limit.window_ns,
+            quota=limit.quota,
             name=limit.name,
             id=limit.id,
             conditions=tuple(condition.native for condition in self.evaluated),

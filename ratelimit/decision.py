@@ -3,13 +3,16 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from _fastpath.counters import CounterTable, Hit, Mode, Verdict
+from _fastpath.clock import Clock
+from _fastpath.counters import Hit, Mode, Verdict
+from _fastpath.limit_spec import Fail
 from _fastpath.rls_message import Code, CurrentLimit, RateLimitResponse, Status
 from ratelimit.compiled_limit import CompiledLimit
 from ratelimit.headers import rate_limit_headers
 from ratelimit.selection import Entries, Selection, select
+from ratelimit.store import CounterStore
 
-REFUSED = Verdict(fits=False, remaining=0, reset_ns=0)
+REFUSED = Verdict(fits=False, remaining=0, reset_ns=0, retry_ns=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,28 +76,29 @@ class Decision:
         return tuple(found.get(index, Status()) for index in range(descriptors))
 
 
-def decide(
+async def decide(
     limits: Iterable[CompiledLimit],
     descriptors: Sequence[Entries],
     hits: Callable[[int], int],
     mode: Mode,
-    counters: CounterTable,
-    mono_ns: int,
+    store: CounterStore,
+    clock: Clock,
 ) -> Decision:
     """Select the limits, then ask and charge their counters as one step.
 
     hits: signed hits of the descriptor with this index. Limits that refuse by on_error deny what
-    would charge or look, and nothing is charged then. Raises MemoryError, with nothing charged,
-    when a counter cannot be held.
+    would charge or look, and nothing is charged then. Raises StoreUnavailable.
     """
     selection = select(limits, descriptors)
     refusing = [] if mode is Mode.ADD else selection.refusing
     if refusing:
         mode = Mode.CHECK
-    verdicts = counters.check_and_add(_hits(selection, hits), mono_ns, mode)
+    fails = [Fail.CLOSED] * len(selection.applying)
+    verdicts = await store.decide(_hits(selection, hits), fails, mode, clock)
     outcomes = [
         Outcome(selected.limit, verdict)
         for selected, verdict in zip(selection.applying, verdicts, strict=True)
+        if verdict is not None
     ]
     outcomes += [Outcome(limit, REFUSED) for limit in refusing]
     outcomes.sort(key=lambda outcome: outcome.restrictiveness)
@@ -105,8 +109,7 @@ def _hits(selection: Selection, hits: Callable[[int], int]) -> list[Hit]:
     return [
         Hit(
             limit_digest=selected.limit.limit.digest,
-            window_ns=selected.limit.limit.window_ns,
-            max_value=selected.limit.limit.max_value,
+            quota=selected.limit.limit.quota,
             values=selected.values,
             delta=hits(selected.limit.descriptor),
         )

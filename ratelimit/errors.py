@@ -1,7 +1,8 @@
 """Errors of this package.
 
 RateLimitError
-└── LimitsFileError   a limits file that is refused whole; what it said before stays in force
+├── LimitsFileError   a limits file that is refused whole; what it said before stays in force
+└── StoreUnavailable  counters that cannot be reached or held; the call ends UNAVAILABLE
 """
 
 from collections.abc import Sequence
@@ -32,3 +33,7 @@ class LimitsFileError(RateLimitError):
     def __init__(self, problems: Sequence[Problem]) -> None:
         super().__init__("\n".join(map(str, problems)))
         self.problems = tuple(problems)
+
+
+class StoreUnavailable(RateLimitError):
+    """Counters cannot be reached, or held."""

@@ -10,17 +10,20 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
+from _fastpath.clock import Clock
 from _fastpath.counters import Mode
 from ratelimit.decision import Decision, decide
+from ratelimit.errors import StoreUnavailable
 from ratelimit.limit import SECOND_NS, Limit
 from ratelimit.limitador_file import U64_MAX
 from ratelimit.service import RateLimitService
 from ratelimit.status import status
 
 MAX_BODY_BYTES = 2 << 20
+PAGE = 1000
 DRAFT_03 = "DraftVersion03"
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-Clock = Callable[[], int]
+ReadClock = Callable[[], Clock]
 MoreStatus = Callable[[], Mapping[str, object]]
 
 
@@ -34,13 +37,13 @@ class CheckAndReportInfo(msgspec.Struct):
 
 
 def routes(
-    service: RateLimitService, mono_ns: Clock, more_status: MoreStatus = dict
+    service: RateLimitService, clock: ReadClock, more_status: MoreStatus = dict
 ) -> list[web.RouteDef]:
-    """All routes of the API. mono_ns: the clock of the counters.
+    """All routes of the API. clock: the clocks of the counters.
 
     more_status: fields that other parts of the program add to GET /status.
     """
-    api = _Api(service, mono_ns, more_status)
+    api = _Api(service, clock, more_status)
     return [
         _only("GET", "/status", api.status, api.ready),
         _only("GET", "/limits/{namespace}", api.limits, api.ready),
@@ -64,9 +67,11 @@ def _only(method: str, path: str, handler: Handler, ready: Callable[[], bool]) -
 
 
 class _Api:
-    def __init__(self, service: RateLimitService, mono_ns: Clock, more_status: MoreStatus) -> None:
+    def __init__(
+        self, service: RateLimitService, clock: ReadClock, more_status: MoreStatus
+    ) -> None:
         self._service = service
-        self._mono_ns = mono_ns
+        self._clock = clock
         self._more_status = more_status
 
     def ready(self) -> bool:
@@ -83,9 +88,9 @@ class _Api:
         limits = self._service.active.current.limits(request.match_info["namespace"])
         found = {limit.limit.digest: limit.limit for limit in limits}
         listed = []
-        cursor = 0
+        cursor = ""
         while found:
-            cursor, counters = self._service.counters.list(found, self._mono_ns(), cursor)
+            cursor, counters = await self._service.store.list(found, cursor, PAGE)
             for counter in counters:
                 limit = found[counter.limit_digest]
                 listed.append(
@@ -96,13 +101,13 @@ class _Api:
                         "expires_in_seconds": counter.reset_ns // SECOND_NS,
                     }
                 )
-            if cursor == 0:
+            if not cursor:
                 break
         return _json(listed)
 
     async def check(self, request: web.Request) -> web.Response:
         info = await _body(request)
-        decision = self._decide(info, Mode.CHECK)
+        decision = await self._decide(info, Mode.CHECK)
         if decision is None:
             return web.Response(status=500, text="Internal server error")
         if decision.over_limit:
@@ -111,13 +116,13 @@ class _Api:
 
     async def report(self, request: web.Request) -> web.Response:
         info = await _body(request)
-        if self._decide(info, Mode.ADD) is None:
+        if await self._decide(info, Mode.ADD) is None:
             return web.Response(status=500, text="Internal server error")
         return _json(None)
 
     async def check_and_report(self, request: web.Request) -> web.Response:
         info = await _body(request)
-        decision = self._decide(info, Mode.CHECK_AND_ADD)
+        decision = await self._decide(info, Mode.CHECK_AND_ADD)
         if decision is None:
             return _json(None, 500)
         self._service.count_call(info.namespace, decision, info.delta)
@@ -129,20 +134,20 @@ class _Api:
     async def spec(self, request: web.Request) -> web.Response:
         return _json(SPEC)
 
-    def _decide(self, info: CheckAndReportInfo, mode: Mode) -> Decision | None:
-        """None when a counter cannot be held."""
+    async def _decide(self, info: CheckAndReportInfo, mode: Mode) -> Decision | None:
+        """None when the counters cannot be reached or held."""
         descriptors = [info.values]
         limits = self._service.active.current.candidates(info.namespace, descriptors)
         try:
-            decision = decide(
+            decision = await decide(
                 limits,
                 descriptors,
                 lambda _: info.delta,
                 mode,
-                self._service.counters,
-                self._mono_ns(),
+                self._service.store,
+                self._clock(),
             )
-        except MemoryError:
+        except StoreUnavailable:
             return None
         self._service.count_failures(info.namespace, decision)
         return decision

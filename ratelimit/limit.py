@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from hashlib import blake2b
 
-from _fastpath.limit_spec import OnError
+from _fastpath.limit_spec import Algorithm, OnError, Quota
 
 DIGEST_SIZE = 16
 MAX_WINDOW_NS = 2**63 - 1
@@ -29,6 +29,11 @@ class Limit:
     name: str | None = None
     id: str | None = None
     on_error: OnError = OnError.SKIP
+
+    @cached_property
+    def quota(self) -> Quota:
+        """How each of the limit's counters counts."""
+        return Quota(Algorithm.FIXED_WINDOW, self.max_value, self.window_ns)
 
     @property
     def window_ns(self) -> int:

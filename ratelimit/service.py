@@ -5,6 +5,7 @@ bytes and count in the same series; `_fastpath/rls.pyi` states the rules.
 """
 
 from _fastpath.cells import Series
+from _fastpath.clock import Clock
 from _fastpath.counters import CounterTable, Mode
 from _fastpath.errors import WireError
 from _fastpath.plan import Plans
@@ -14,7 +15,9 @@ from _fastpath.rls_message import Code, RateLimitRequest, RateLimitResponse
 from _fastpath.rpc import Context, Method, RpcError, Status, UnaryMethod
 from ratelimit.active_limits import ActiveLimits
 from ratelimit.decision import Decision, decide
+from ratelimit.errors import StoreUnavailable
 from ratelimit.selection import Entries
+from ratelimit.store import CounterStore
 
 ENVOY = "envoy.service.ratelimit.v3.RateLimitService"
 KUADRANT = "kuadrant.service.ratelimit.v1.RateLimitService"
@@ -22,7 +25,8 @@ _UNKNOWN = encode_rate_limit_response(RateLimitResponse(Code.UNKNOWN))
 
 
 class RateLimitService:
-    """headers: X-RateLimit-* on ShouldRateLimit. statuses: one per descriptor, which lets Envoy
+    """counters: what the native lane asks; store: what the full lane does, over the same counters.
+    headers: X-RateLimit-* on ShouldRateLimit. statuses: one per descriptor, which lets Envoy
     write its own headers; Limitador sends none."""
 
     def __init__(
@@ -30,6 +34,7 @@ class RateLimitService:
         active: ActiveLimits,
         plans: Plans,
         counters: CounterTable,
+        store: CounterStore,
         series: Series,
         *,
         headers: bool,
@@ -37,6 +42,7 @@ class RateLimitService:
     ) -> None:
         self.active = active
         self.counters = counters
+        self.store = store
         self.decider = RateLimitDecider(plans, counters, series, headers=headers, statuses=statuses)
         self._headers = headers
         self._statuses = statuses
@@ -53,7 +59,7 @@ class RateLimitService:
         request = _decode(data)
         if not request.domain:
             return _UNKNOWN
-        decision = self._decide(request, Mode.CHECK_AND_ADD, context)
+        decision = await self._decide(request, Mode.CHECK_AND_ADD, context)
         self.count_call(request.domain, decision, request.call_hits())
         return self._answer(request, decision, headers=self._headers)
 
@@ -61,7 +67,7 @@ class RateLimitService:
         request = _decode(data)
         if not request.domain:
             return _UNKNOWN
-        decision = self._decide(request, Mode.CHECK, context)
+        decision = await self._decide(request, Mode.CHECK, context)
         self.count_call(request.domain, decision, None)
         return self._answer(request, decision, headers=False)
 
@@ -69,7 +75,7 @@ class RateLimitService:
         request = _decode(data)
         if not request.domain:
             return _UNKNOWN
-        self._decide(request, Mode.ADD, context)
+        await self._decide(request, Mode.ADD, context)
         self.decider.count_report(request.domain, request.call_hits())
         return encode_rate_limit_response(RateLimitResponse(Code.OK))
 
@@ -84,15 +90,16 @@ class RateLimitService:
         for limit in decision.failed:
             self.decider.count_error(domain, limit.limit.digest)
 
-    def _decide(self, request: RateLimitRequest, mode: Mode, context: Context) -> Decision:
+    async def _decide(self, request: RateLimitRequest, mode: Mode, context: Context) -> Decision:
         descriptors: list[Entries] = [
             dict(descriptor.entries) for descriptor in request.descriptors
         ]
         limits = self.active.at(context.generation).candidates(request.domain, descriptors)
         hits = (lambda _: 1) if mode is Mode.CHECK else request.hits
         try:
-            decision = decide(limits, descriptors, hits, mode, self.counters, context.mono_ns)
-        except MemoryError as error:
+            clock = Clock(context.mono_ns, context.wall_ns)
+            decision = await decide(limits, descriptors, hits, mode, self.store, clock)
+        except StoreUnavailable as error:
             raise RpcError(Status.UNAVAILABLE, UNAVAILABLE_DETAIL) from error
         self.count_failures(request.domain, decision)
         return decision

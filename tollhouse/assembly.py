@@ -16,8 +16,10 @@ from authz.metrics import AuthorizationCollector
 from authz.service import AuthorizationService
 from ratelimit import http_api
 from ratelimit.active_limits import ActiveLimits
+from ratelimit.clock import now
 from ratelimit.metrics import RateLimitCollector
 from ratelimit.service import RateLimitService
+from ratelimit.store import MemoryStore
 from tollhouse import http_side
 from tollhouse.configuration_metrics import ConfigurationCollector
 from tollhouse.cpus import usable_cpus
@@ -42,11 +44,12 @@ class Assembly:
         plans, series = Plans(threads), Series(threads)
         publisher = Publisher(plans)
         counters = CounterTable(settings.max_counters)
-        active = ActiveLimits(counters, series, publisher.limits)
+        store = MemoryStore(counters, now)
+        active = ActiveLimits(store, series, publisher.limits)
         headers = settings.rate_limit_headers is RateLimitHeaders.DRAFT_VERSION_03
         statuses = settings.rate_limit_statuses is RateLimitStatuses.DESCRIPTORS
         self._limits = RateLimitService(
-            active, plans, counters, series, headers=headers, statuses=statuses
+            active, plans, counters, store, series, headers=headers, statuses=statuses
         )
         identities = IdentityTable(settings.max_api_keys)
         self._authorization = AuthorizationService(
@@ -85,7 +88,7 @@ class Assembly:
             http_side.metrics(self._registry),
             *http_api.routes(
                 self._limits,
-                time.monotonic_ns,
+                now,
                 lambda: {"manifests": self._manifests.state.status()},
             ),
         ]

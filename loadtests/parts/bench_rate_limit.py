@@ -7,7 +7,7 @@ from _fastpath.cells import Series
 from _fastpath.constant import ConstantAnswer
 from _fastpath.counters import CounterTable
 from _fastpath.limit_index import limit_index, limit_set
-from _fastpath.limit_spec import LimitSpec
+from _fastpath.limit_spec import Algorithm, LimitSpec, Quota
 from _fastpath.plan import Plans
 from _fastpath.program import NativeProgram, ProgramBuilder
 from _fastpath.rls import RateLimitDecider
@@ -30,8 +30,7 @@ def decider(limits: int, *, headers: bool = False) -> RateLimitDecider:
     specs = [
         LimitSpec(
             number.to_bytes(16, "big"),
-            UNLIMITED,
-            60 * 10**9,
+            Quota(Algorithm.FIXED_WINDOW, UNLIMITED, 60 * 10**9),
             equalities=((0, "req.method", "GET"), (0, "req.path", path)),
             variables=(entry("user_id"),),
         )

@@ -6,6 +6,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from _fastpath.counters import CounterTable, Hit, Mode
 from tests.fastpath.counter_model import MOST, CounterModel
+from tests.fastpath.quotas import at, fixed
 
 DIGESTS = [bytes([n]) * 16 for n in range(3)]
 WINDOWS = {DIGESTS[0]: 10, DIGESTS[1]: 1000, DIGESTS[2]: 0}
@@ -20,11 +21,13 @@ values = st.one_of(
 amounts = st.one_of(st.integers(-3, 5), st.sampled_from([MOST, MOST - 1, -(2**63) + 1]))
 limits = st.one_of(st.integers(0, 12), st.sampled_from([MOST, MOST - 3]))
 hit = st.builds(
-    lambda digest, value, most, delta: Hit(digest, WINDOWS[digest], most, value, delta),
+    lambda digest, value, most, *rest: Hit(digest, fixed(most, WINDOWS[digest]), value, *rest),
     st.sampled_from(DIGESTS),
     values,
     limits,
     amounts,
+    st.booleans(),
+    st.booleans(),
 )
 hits = st.lists(hit, max_size=5, unique_by=lambda h: (h.limit_digest, h.values))
 
@@ -42,15 +45,15 @@ class Comparison(RuleBasedStateMachine):
 
     @rule(hits=hits, mode=st.sampled_from(Mode))
     def decide(self, hits: list[Hit], mode: Mode) -> None:
-        expected = self.model.check_and_add(hits, self.now, mode)
-        assert self.table.check_and_add(hits, self.now, mode) == expected
+        expected = self.model.check_and_add(hits, at(self.now), mode)
+        assert self.table.check_and_add(hits, at(self.now), mode) == expected
 
     @rule(start=st.integers(0, 10_000), count=st.integers(1, 300))
     def fill(self, start: int, count: int) -> None:
         for number in range(start, start + count):
-            one = [Hit(DIGESTS[1], 1000, 5, (str(number),), 1)]
-            expected = self.model.check_and_add(one, self.now, Mode.CHECK_AND_ADD)
-            assert self.table.check_and_add(one, self.now, Mode.CHECK_AND_ADD) == expected
+            one = [Hit(DIGESTS[1], fixed(5, 1000), (str(number),), 1)]
+            expected = self.model.check_and_add(one, at(self.now), Mode.CHECK_AND_ADD)
+            assert self.table.check_and_add(one, at(self.now), Mode.CHECK_AND_ADD) == expected
 
     @rule(digest=st.sampled_from(DIGESTS), value=values)
     def reset(self, digest: bytes, value: tuple[str, ...]) -> None:
@@ -77,7 +80,7 @@ class Comparison(RuleBasedStateMachine):
         seen = []
         cursor = 0
         while True:
-            cursor, counters = self.table.list(digests, self.now, cursor, count)
+            cursor, counters = self.table.list(digests, at(self.now), cursor, count)
             seen += counters
             if not cursor:
                 break

@@ -6,14 +6,16 @@ from collections import Counter as Tally
 import pytest
 
 from _fastpath.counters import Counter, CounterTable, Hit, Mode, Verdict
+from tests.fastpath.quotas import at, fixed
 
 LIMIT = b"l" * 16
 OTHER = b"o" * 16
 SECOND = 10**9
+NEVER = 2**63 - 1
 
 
 def one(value: str, *, limit: bytes = LIMIT, window_ns: int = SECOND, delta: int = 1) -> list[Hit]:
-    return [Hit(limit, window_ns, 10, (value,), delta)]
+    return [Hit(limit, fixed(10, window_ns), (value,), delta)]
 
 
 def listed(table: CounterTable, now: int, count: int = 1000) -> list[Counter]:
@@ -21,7 +23,7 @@ def listed(table: CounterTable, now: int, count: int = 1000) -> list[Counter]:
     seen: list[Counter] = []
     cursor = 0
     while True:
-        cursor, counters = table.list(None, now, cursor, count)
+        cursor, counters = table.list(None, at(now), cursor, count)
         seen += counters
         if not cursor:
             return seen
@@ -33,21 +35,21 @@ def whole_list(table: CounterTable, now: int, count: int = 1000) -> list[tuple[s
 
 def test_window_opened_by_first_hit_ends_at_its_expiry() -> None:
     table = CounterTable()
-    hit = [Hit(LIMIT, 60 * SECOND, 2, (), 1)]
-    assert table.check_and_add(hit, 0, Mode.CHECK_AND_ADD) == [Verdict(True, 1, 60 * SECOND)]
-    assert table.check_and_add(hit, 50 * SECOND, Mode.CHECK_AND_ADD) == [
-        Verdict(True, 0, 10 * SECOND)
+    hit = [Hit(LIMIT, fixed(2, 60 * SECOND), (), 1)]
+    assert table.check_and_add(hit, at(0), Mode.CHECK_AND_ADD) == [Verdict(True, 1, 60 * SECOND, 0)]
+    assert table.check_and_add(hit, at(50 * SECOND), Mode.CHECK_AND_ADD) == [
+        Verdict(True, 0, 10 * SECOND, 0)
     ]
-    assert not table.check_and_add(hit, 60 * SECOND - 1, Mode.CHECK_AND_ADD)[0].fits
-    assert table.check_and_add(hit, 60 * SECOND, Mode.CHECK_AND_ADD) == [
-        Verdict(True, 1, 60 * SECOND)
+    assert not table.check_and_add(hit, at(60 * SECOND - 1), Mode.CHECK_AND_ADD)[0].fits
+    assert table.check_and_add(hit, at(60 * SECOND), Mode.CHECK_AND_ADD) == [
+        Verdict(True, 1, 60 * SECOND, 0)
     ]
 
 
 def test_refused_decision_charges_nothing_anywhere() -> None:
     table = CounterTable()
-    wide, narrow = Hit(LIMIT, SECOND, 10, (), 1), Hit(OTHER, SECOND, 0, ("u",), 1)
-    assert [v.fits for v in table.check_and_add([wide, narrow], 0, Mode.CHECK_AND_ADD)] == [
+    wide, narrow = Hit(LIMIT, fixed(10, SECOND), (), 1), Hit(OTHER, fixed(0, SECOND), ("u",), 1)
+    assert [v.fits for v in table.check_and_add([wide, narrow], at(0), Mode.CHECK_AND_ADD)] == [
         True,
         False,
     ]
@@ -56,27 +58,27 @@ def test_refused_decision_charges_nothing_anywhere() -> None:
 
 def test_add_past_the_limit_leaves_nothing_remaining() -> None:
     table = CounterTable()
-    assert table.check_and_add([Hit(LIMIT, SECOND, 5, (), 20)], 0, Mode.ADD) == [
-        Verdict(False, 0, SECOND)
+    assert table.check_and_add([Hit(LIMIT, fixed(5, SECOND), (), 20)], at(0), Mode.ADD) == [
+        Verdict(False, 0, SECOND, NEVER)
     ]
     assert listed(table, 0)[0].value == 20
 
 
 def test_give_back_stops_at_zero_and_opens_no_window() -> None:
     table = CounterTable()
-    table.check_and_add(one("a", delta=-3), 0, Mode.CHECK_AND_ADD)
+    table.check_and_add(one("a", delta=-3), at(0), Mode.CHECK_AND_ADD)
     assert len(table) == 0
-    table.check_and_add(one("a", delta=2), 0, Mode.CHECK_AND_ADD)
-    assert table.check_and_add(one("a", delta=-5), 1, Mode.CHECK_AND_ADD) == [
-        Verdict(True, 10, SECOND - 1)
+    table.check_and_add(one("a", delta=2), at(0), Mode.CHECK_AND_ADD)
+    assert table.check_and_add(one("a", delta=-5), at(1), Mode.CHECK_AND_ADD) == [
+        Verdict(True, 10, SECOND - 1, 0)
     ]
 
 
 def test_full_table_evicts_what_expires_first() -> None:
     table = CounterTable(8)
     for number in range(8):
-        table.check_and_add(one(str(number), window_ns=SECOND + number), 0, Mode.CHECK_AND_ADD)
-    table.check_and_add(one("new", window_ns=1), 0, Mode.CHECK_AND_ADD)
+        table.check_and_add(one(str(number), window_ns=SECOND + number), at(0), Mode.CHECK_AND_ADD)
+    table.check_and_add(one("new", window_ns=1), at(0), Mode.CHECK_AND_ADD)
     assert sorted(whole_list(table, 0)) == sorted([(str(n),) for n in range(1, 8)] + [("new",)])
     assert table.stats().evicted == 1
 
@@ -84,17 +86,17 @@ def test_full_table_evicts_what_expires_first() -> None:
 def test_full_table_reclaims_expired_before_live() -> None:
     table = CounterTable(8)
     for number in range(8):
-        table.check_and_add(one(str(number), window_ns=10 if number == 5 else 20), 0, Mode.ADD)
-    table.check_and_add(one("new"), 10, Mode.CHECK_AND_ADD)
+        table.check_and_add(one(str(number), window_ns=10 if number == 5 else 20), at(0), Mode.ADD)
+    table.check_and_add(one("new"), at(10), Mode.CHECK_AND_ADD)
     assert table.stats().evicted == 0
     assert len(whole_list(table, 10)) == 8
 
 
 def test_decision_larger_than_the_table_fails_uncharged() -> None:
     table = CounterTable(2)
-    hits = [Hit(LIMIT, SECOND, 10, (str(n),), 1) for n in range(3)]
+    hits = [Hit(LIMIT, fixed(10, SECOND), (str(n),), 1) for n in range(3)]
     with pytest.raises(MemoryError):
-        table.check_and_add(hits, 0, Mode.CHECK_AND_ADD)
+        table.check_and_add(hits, at(0), Mode.CHECK_AND_ADD)
     assert len(table) == 0
 
 
@@ -102,7 +104,7 @@ def test_decision_larger_than_the_table_fails_uncharged() -> None:
 def test_flood_of_keys_stays_within_the_bound(bound: int) -> None:
     table = CounterTable(bound)
     for number in range(3 * bound):
-        table.check_and_add(one(str(number)), 0, Mode.CHECK_AND_ADD)
+        table.check_and_add(one(str(number)), at(0), Mode.CHECK_AND_ADD)
         assert len(table) <= bound
     stats = table.stats()
     assert stats.size == bound
@@ -112,9 +114,9 @@ def test_flood_of_keys_stays_within_the_bound(bound: int) -> None:
 def test_newest_key_is_counted_even_when_its_window_is_the_shortest() -> None:
     table = CounterTable(4)
     for number in range(4):
-        table.check_and_add(one(str(number), window_ns=1000), 0, Mode.ADD)
-    hit = [Hit(OTHER, 1, 1, (), 1)]
-    assert [table.check_and_add(hit, 0, Mode.CHECK_AND_ADD)[0].fits for _ in range(3)] == [
+        table.check_and_add(one(str(number), window_ns=1000), at(0), Mode.ADD)
+    hit = [Hit(OTHER, fixed(1, 1), (), 1)]
+    assert [table.check_and_add(hit, at(0), Mode.CHECK_AND_ADD)[0].fits for _ in range(3)] == [
         True,
         False,
         False,
@@ -126,7 +128,7 @@ def test_live_counter_costs_at_most_150_bytes_over_its_key() -> None:
     keys = [f"user-{number:06d}" for number in range(20_000)]
     empty = table.stats().bytes
     for key in keys:
-        table.check_and_add(one(key), 0, Mode.CHECK_AND_ADD)
+        table.check_and_add(one(key), at(0), Mode.CHECK_AND_ADD)
     assert (table.stats().bytes - empty) / len(keys) - len(keys[0]) <= 150
 
 
@@ -134,7 +136,7 @@ def test_expired_counters_leave_with_sweeping_and_give_memory_back() -> None:
     table = CounterTable()
     empty = table.stats().bytes
     for number in range(20_000):
-        table.check_and_add(one(str(number)), 0, Mode.CHECK_AND_ADD)
+        table.check_and_add(one(str(number)), at(0), Mode.CHECK_AND_ADD)
     freed = sum(table.sweep(SECOND) for _ in range(10))
     assert freed == 20_000 == table.stats().reclaimed
     for _ in range(20):
@@ -145,9 +147,9 @@ def test_expired_counters_leave_with_sweeping_and_give_memory_back() -> None:
 def test_traffic_alone_reclaims_expired_counters() -> None:
     table = CounterTable()
     for number in range(10_000):
-        table.check_and_add(one(str(number)), 0, Mode.CHECK_AND_ADD)
+        table.check_and_add(one(str(number)), at(0), Mode.CHECK_AND_ADD)
     for number in range(10_000):
-        table.check_and_add(one(f"later-{number}"), SECOND, Mode.CHECK_AND_ADD)
+        table.check_and_add(one(f"later-{number}"), at(SECOND), Mode.CHECK_AND_ADD)
     assert len(table) < 12_000
 
 
@@ -155,18 +157,18 @@ def test_listing_while_the_table_grows_and_shrinks_meets_stayers_once() -> None:
     table = CounterTable()
     stay = {(f"stay-{number}",) for number in range(500)}
     for (value,) in stay:
-        table.check_and_add(one(value, window_ns=10 * SECOND), 0, Mode.CHECK_AND_ADD)
+        table.check_and_add(one(value, window_ns=10 * SECOND), at(0), Mode.CHECK_AND_ADD)
     seen: Tally[tuple[str, ...]] = Tally()
     cursor, step = 0, 0
     while True:
-        cursor, counters = table.list(None, 0, cursor, 20)
+        cursor, counters = table.list(None, at(0), cursor, 20)
         seen.update(counter.values for counter in counters)
         if not cursor:
             break
         step += 1
         if step < 20:
             for number in range(200):
-                table.check_and_add(one(f"{step}-{number}"), 0, Mode.CHECK_AND_ADD)
+                table.check_and_add(one(f"{step}-{number}"), at(0), Mode.CHECK_AND_ADD)
         else:
             table.sweep(SECOND)
     assert {value: seen[value] for value in stay} == dict.fromkeys(stay, 1)
@@ -175,14 +177,14 @@ def test_listing_while_the_table_grows_and_shrinks_meets_stayers_once() -> None:
 
 def test_exactly_the_limit_passes_under_threads() -> None:
     table = CounterTable()
-    shared = Hit(LIMIT, 60 * SECOND, 1000, (), 1)
+    shared = Hit(LIMIT, fixed(1000, 60 * SECOND), (), 1)
     passed = []
 
     def hammer(name: str) -> None:
-        own = Hit(OTHER, 60 * SECOND, 10_000, (name,), 1)
+        own = Hit(OTHER, fixed(10_000, 60 * SECOND), (name,), 1)
         passed.append(
             sum(
-                all(v.fits for v in table.check_and_add([shared, own], 0, Mode.CHECK_AND_ADD))
+                all(v.fits for v in table.check_and_add([shared, own], at(0), Mode.CHECK_AND_ADD))
                 for _ in range(1000)
             )
         )
@@ -200,19 +202,19 @@ def test_exactly_the_limit_passes_under_threads() -> None:
 @pytest.mark.parametrize(
     "hit",
     [
-        Hit(b"short", 1, 1, (), 1),
-        Hit(LIMIT, -1, 1, (), 1),
-        Hit(LIMIT, 1, -1, (), 1),
-        Hit(LIMIT, 1, 2**64, (), 1),
-        Hit(LIMIT, 1, 1, (), 2**64),
-        Hit(LIMIT, 1, 1, (), -(2**63)),
-        Hit(LIMIT, 1, 1, ("\ud800",), 1),
+        Hit(b"short", fixed(1, 1), (), 1),
+        Hit(LIMIT, fixed(1, -1), (), 1),
+        Hit(LIMIT, fixed(-1, 1), (), 1),
+        Hit(LIMIT, fixed(2**64, 1), (), 1),
+        Hit(LIMIT, fixed(1, 1), (), 2**64),
+        Hit(LIMIT, fixed(1, 1), (), -(2**63)),
+        Hit(LIMIT, fixed(1, 1), ("\ud800",), 1),
     ],
 )
 def test_hit_out_of_range_is_refused(hit: Hit) -> None:
     table = CounterTable()
     with pytest.raises(ValueError):
-        table.check_and_add([hit], 0, Mode.ADD)
+        table.check_and_add([hit], at(0), Mode.ADD)
     assert len(table) == 0
 
 
@@ -220,7 +222,7 @@ def test_long_values_are_shortened_but_stay_apart() -> None:
     table = CounterTable()
     first, second = "\u00e9" * 5000 + "a", "\u00e9" * 5000 + "b"
     for value in (first, second, first):
-        table.check_and_add(one(value), 0, Mode.CHECK_AND_ADD)
+        table.check_and_add(one(value), at(0), Mode.CHECK_AND_ADD)
     values = {counter.values[0]: counter.value for counter in listed(table, 0)}
     assert sorted(values.values()) == [1, 2]
     assert all(value.startswith("\u00e9" * 480 + "#") and len(value) == 513 for value in values)
@@ -228,12 +230,12 @@ def test_long_values_are_shortened_but_stay_apart() -> None:
 
 
 def test_decision_without_counters_says_nothing() -> None:
-    assert CounterTable().check_and_add([], 0, Mode.CHECK_AND_ADD) == []
+    assert CounterTable().check_and_add([], at(0), Mode.CHECK_AND_ADD) == []
 
 
 def test_counter_named_twice_is_refused() -> None:
     with pytest.raises(ValueError):
-        CounterTable().check_and_add(one("a") + one("a"), 0, Mode.ADD)
+        CounterTable().check_and_add(one("a") + one("a"), at(0), Mode.ADD)
 
 
 def test_table_of_no_counters_is_refused() -> None:

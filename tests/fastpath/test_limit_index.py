@@ -10,6 +10,7 @@ from _fastpath.errors import WireError
 from _fastpath.handler import Unit
 from _fastpath.limit_index import candidates, limit_index, limit_set
 from _fastpath.limit_spec import LimitSpec
+from tests.fastpath.quotas import fixed
 
 Test = tuple[int, str, str]
 
@@ -26,7 +27,7 @@ def request(domain: str, *descriptors: list[tuple[str, str]]) -> bytes:
 
 
 def index_of(tests: list[tuple[Test, ...]], namespace: str = "ns") -> Unit:
-    specs = [LimitSpec(digest(n), 1, 1, equalities=t) for n, t in enumerate(tests)]
+    specs = [LimitSpec(digest(n), fixed(1, 1), equalities=t) for n, t in enumerate(tests)]
     return limit_index({namespace: limit_set(namespace, specs, Series(1))})
 
 
@@ -90,7 +91,7 @@ def test_change_replaces_adds_and_removes_but_leaves_the_old_index_alone() -> No
     series = Series(1)
 
     def one(namespace: str, number: int) -> Unit:
-        return limit_set(namespace, [LimitSpec(digest(number), 1, 1)], series)
+        return limit_set(namespace, [LimitSpec(digest(number), fixed(1, 1))], series)
 
     first = limit_index({f"ns{n}": one(f"ns{n}", n) for n in range(600)})
     second = limit_index({"ns1": one("ns1", 1001), "ns2": None, "new": one("new", 7)}, first)
@@ -108,13 +109,13 @@ def test_change_replaces_adds_and_removes_but_leaves_the_old_index_alone() -> No
 @pytest.mark.parametrize(
     "spec",
     [
-        LimitSpec(b"short", 1, 1),
-        LimitSpec(digest(0), -1, 1),
-        LimitSpec(digest(0), 2**64, 1),
-        LimitSpec(digest(0), 1, -1),
-        LimitSpec(digest(0), 1, 2**63),
-        LimitSpec(digest(0), 1, 1, descriptor=-1),
-        LimitSpec(digest(0), 1, 1, conditions=(Unit(),)),
+        LimitSpec(b"short", fixed(1, 1)),
+        LimitSpec(digest(0), fixed(-1, 1)),
+        LimitSpec(digest(0), fixed(2**64, 1)),
+        LimitSpec(digest(0), fixed(1, -1)),
+        LimitSpec(digest(0), fixed(1, 2**63)),
+        LimitSpec(digest(0), fixed(1, 1), descriptor=-1),
+        LimitSpec(digest(0), fixed(1, 1), conditions=(Unit(),)),
     ],
 )
 def test_spec_out_of_range_is_refused(spec: LimitSpec) -> None:
@@ -124,7 +125,9 @@ def test_spec_out_of_range_is_refused(spec: LimitSpec) -> None:
 
 def test_digest_used_twice_is_refused() -> None:
     with pytest.raises(ValueError):
-        limit_set("ns", [LimitSpec(digest(0), 1, 1), LimitSpec(digest(0), 2, 1)], Series(1))
+        limit_set(
+            "ns", [LimitSpec(digest(0), fixed(1, 1)), LimitSpec(digest(0), fixed(2, 1))], Series(1)
+        )
 
 
 def test_units_of_another_kind_are_refused() -> None:

@@ -15,6 +15,7 @@ from _fastpath.plan import Plans
 from _fastpath.rls import MALFORMED, UNAVAILABLE_DETAIL, RateLimitDecider
 from expressions.cel import Context, compile_expression
 from protos.generated.ratelimit_1_40_pb2 import RateLimitRequest, RateLimitResponse
+from tests.fastpath.quotas import at, fixed
 
 SECOND = 10**9
 OK, OVER, UNKNOWN = RateLimitResponse.OK, RateLimitResponse.OVER_LIMIT, RateLimitResponse.UNKNOWN
@@ -40,8 +41,7 @@ def limit(
     read = [index for each in (*tests, *values) for index in each.descriptors]
     return LimitSpec(
         number.to_bytes(16, "big"),
-        max_value,
-        seconds * SECOND,
+        fixed(max_value, seconds * SECOND),
         name=name,
         id=limit_id,
         conditions=tuple(e.native if native else None for e in tests if not e.exact),
@@ -93,7 +93,7 @@ class Service:
         return self.ask(self.decider.report, request(*descriptors, hits=hits))
 
     def values(self) -> dict[tuple[str, ...], int]:
-        return {c.values: c.value for c in self.table.list(None, self.now, 0, 10**6)[1]}
+        return {c.values: c.value for c in self.table.list(None, at(self.now), 0, 10**6)[1]}
 
 
 def request(*descriptors: dict[str, str], hits: int = 0, domain: str = "ns") -> RateLimitRequest:
@@ -435,4 +435,4 @@ def test_exactly_the_limit_passes_while_plans_change() -> None:
 
 def test_unit_of_a_program_is_required() -> None:
     with pytest.raises(ValueError):
-        limit_set("ns", [LimitSpec(b"d" * 16, 1, 1, variables=(Unit(),))], Series(1))
+        limit_set("ns", [LimitSpec(b"d" * 16, fixed(1, 1), variables=(Unit(),))], Series(1))

@@ -14,6 +14,7 @@ from _fastpath.rls import RateLimitDecider
 from _fastpath.rpc import Context, RpcError, Status, UnaryMethod
 from _fastpath.server import Server
 from protos.generated.ratelimit_1_40_pb2 import RateLimitRequest, RateLimitResponse
+from tests.fastpath.quotas import fixed
 
 PATH = "/envoy.service.ratelimit.v3.RateLimitService/ShouldRateLimit"
 THREADS = 4
@@ -27,8 +28,8 @@ async def refuse(request: bytes, context: Context) -> bytes:
 def specs(max_value: int) -> list[LimitSpec]:
     """One limit for all and one per value of `u`, which is the tighter one for `u` = 0."""
     return [
-        LimitSpec(b"a" * 16, max_value, 10**15),
-        LimitSpec(b"b" * 16, 10, 10**15, equalities=((0, "u", "0"),)),
+        LimitSpec(b"a" * 16, fixed(max_value, 10**15)),
+        LimitSpec(b"b" * 16, fixed(10, 10**15), equalities=((0, "u", "0"),)),
     ]
 
 

@@ -8,14 +8,17 @@ from typing import Any, TypeVar
 from envoy.service.ratelimit.v3 import rls_pb2
 
 from _fastpath.cells import Series
+from _fastpath.clock import Clock
 from _fastpath.counters import Counter, CounterTable
 from _fastpath.plan import Plans
 from _fastpath.rpc import Metadata, RpcError, Status, UnaryMethod
 from ratelimit.active_limits import ActiveLimits
 from ratelimit.limitador_file import parse
 from ratelimit.service import RateLimitService
+from ratelimit.store import MemoryStore
 
 SECOND_NS = 1_000_000_000
+WALL_NS = 1_800_000_000 * SECOND_NS
 T = TypeVar("T")
 LANES = ("native", "full")
 Response = rls_pb2.RateLimitResponse
@@ -64,8 +67,9 @@ class Host:
         self.plans = Plans(1)
         self.series = Series(1)
         self.counters = CounterTable()
+        self.store = MemoryStore(self.counters, self.clock)
         self.active = ActiveLimits(
-            self.counters,
+            self.store,
             self.series,
             lambda unit: self.plans.publish(unit, None),
             mono_ns=lambda: self.now_ns,
@@ -74,6 +78,7 @@ class Host:
             self.active,
             self.plans,
             self.counters,
+            self.store,
             self.series,
             headers=self.headers,
             statuses=self.statuses,
@@ -86,6 +91,9 @@ class Host:
         if self.loaded:
             self.load("")
 
+    def clock(self) -> Clock:
+        return Clock(self.now_ns, WALL_NS + self.now_ns)
+
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run(work)
 
@@ -94,9 +102,9 @@ class Host:
 
     def listed(self) -> list[Counter]:
         """All live counters, in an order that does not depend on the table."""
-        cursor, found = self.counters.list(None, self.now_ns)
+        cursor, found = self.counters.list(None, self.clock())
         while cursor:
-            cursor, more = self.counters.list(None, self.now_ns, cursor)
+            cursor, more = self.counters.list(None, self.clock(), cursor)
             found += more
         return sorted(found)
 
@@ -109,11 +117,11 @@ class Host:
         generation = 0
         if self.native:
             assert found.native is not None
-            outcome, message, status, detail, generation = found.native(data, self.now_ns, 0)
+            outcome, message, status, detail, generation = found.native(data, *self.clock())
             self.outcomes.append(outcome)
             if outcome == "answer":
                 return status, message, detail
-        call = Call(self.now_ns, generation)
+        call = Call(self.now_ns, generation, self.clock().wall_ns)
         try:
             return 0, self.run(_await(found, data, call)), ""
         except RpcError as error:

@@ -32,7 +32,7 @@ def host() -> Host:
 async def client(host: Host) -> AsyncIterator[TestClient]:
     await host.active.apply(parse(LIMITS, "limits.yaml"))
     application = Application(client_max_size=http_api.MAX_BODY_BYTES)
-    application.add_routes(http_api.routes(host.service, lambda: host.now_ns))
+    application.add_routes(http_api.routes(host.service, host.clock))
     async with TestClient(TestServer(application)) as client:
         yield client
 
@@ -46,7 +46,7 @@ async def post(client: TestClient, path: str, **body: Any) -> tuple[int, str, st
 async def test_nothing_is_decided_before_limits_are_loaded() -> None:
     host = Host(native=True, loaded=False)
     application = Application()
-    application.add_routes(http_api.routes(host.service, lambda: host.now_ns))
+    application.add_routes(http_api.routes(host.service, host.clock))
     async with TestClient(TestServer(application)) as client:
         for path in ("/check", "/report", "/check_and_report"):
             assert (await post(client, path))[0] == 503

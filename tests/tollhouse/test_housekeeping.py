@@ -3,13 +3,14 @@
 from _fastpath.counters import CounterTable, Hit, Mode
 from _fastpath.identity import IdentityTable
 from _fastpath.plan import Plans
+from tests.fastpath.quotas import at, fixed
 from tollhouse.housekeeping import Housekeeping
 
 
 def test_expired_counters_go_without_traffic() -> None:
     counters = CounterTable()
     for number in range(1000):
-        counters.check_and_add([Hit(b"l" * 16, 10, 1, (str(number),), 1)], 0, Mode.ADD)
+        counters.check_and_add([Hit(b"l" * 16, fixed(1, 10), (str(number),), 1)], at(0), Mode.ADD)
     now = 9
     housekeeping = Housekeeping(counters, IdentityTable(), Plans(1), lambda: now)
     housekeeping.turn()
