@@ -1,7 +1,6 @@
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libcpp.vector cimport vector
 
-from _fastpath.arena cimport Arena
 from _fastpath.handler cimport Clock
 
 
@@ -71,7 +70,6 @@ cdef extern from "counters.hpp" namespace "tollhouse" nogil:
 
 cdef class CounterTable:
     cdef Table *table
-    cdef Arena *arena           # scratch of calls from Python, used under the interpreter lock
 
 
 cdef int fill_quota(Quota *quota, given) except -1

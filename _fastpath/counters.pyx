@@ -5,7 +5,6 @@ from libc.stdint cimport INT64_MAX, UINT64_MAX, int64_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 from libcpp.vector cimport vector
 
-from _fastpath.arena cimport Arena
 from _fastpath.handler cimport Clock
 
 from enum import IntEnum
@@ -125,11 +124,9 @@ cdef class CounterTable:
         if max_counters < 1:
             raise ValueError("max_counters is at least 1")
         self.table = new Table(max_counters)
-        self.arena = new Arena()
 
     def __dealloc__(self):
         del self.table
-        del self.arena
 
     def check_and_add(self, hits, clock, mode):
         """Decide and charge `hits` as one atomic step; one verdict per hit, in order."""
@@ -140,28 +137,25 @@ cdef class CounterTable:
         keys = [counter_key(hit.limit_digest, tuple(hit.values)) for hit in hits]
         if len(set(keys)) != len(keys):
             raise ValueError("one counter is named twice")
-        cdef CounterHit *native = <CounterHit *> self.arena.take(count * sizeof(CounterHit))
+        # Not a scratch of the table's: other threads may run while Python reads the hits.
+        cdef vector[CounterHit] native
         cdef vector[Quota] quotas
+        native.resize(count)
         quotas.resize(count)
-        if native == NULL:
-            raise MemoryError("too many hits in one decision")
         cdef size_t i
         cdef Decision decision
-        try:
-            for i in range(count):
-                fill(&native[i], hits[i], keys[i])
-                fill_quota(&quotas[i], hits[i].quota)
-                native[i].quota = &quotas[i]
-            decision = self.table.decide(native, count, native_clock(clock), how)
-            if decision == NO_ROOM:
-                raise MemoryError("no room for another counter")
-            return [
-                Verdict(bool(native[i].fits), native[i].remaining, native[i].reset_ns,
-                        native[i].retry_ns)
-                for i in range(count)
-            ]
-        finally:
-            self.arena.reset()
+        for i in range(count):
+            fill(&native[i], hits[i], keys[i])
+            fill_quota(&quotas[i], hits[i].quota)
+            native[i].quota = &quotas[i]
+        decision = self.table.decide(native.data(), count, native_clock(clock), how)
+        if decision == NO_ROOM:
+            raise MemoryError("no room for another counter")
+        return [
+            Verdict(bool(native[i].fits), native[i].remaining, native[i].reset_ns,
+                    native[i].retry_ns)
+            for i in range(count)
+        ]
 
     def list(self, limit_digests, clock, cursor=0, uint64_t count=1000):
         """One slice of the live counters of these limits (None: of all limits)."""
