@@ -6,6 +6,7 @@ TOLLHOUSE_ANNOTATE=1                            write Cython's annotated HTML be
 """
 
 import os
+import sys
 from glob import glob
 
 from Cython.Build import cythonize
@@ -45,6 +46,7 @@ extensions = [
 setup(
     ext_modules=cythonize(
         extensions,
+        quiet="-q" in sys.argv,
         annotate=bool(os.environ.get("TOLLHOUSE_ANNOTATE")),
         compiler_directives={
             "language_level": 3,

@@ -11,6 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 OURS = {"_fastpath", "expressions", "ratelimit", "authz", "policy", "tollhouse", "protos"}
 CORE = sorted((ROOT / "_fastpath").rglob("*.p[yx]*"))
 CYTHON = [path for path in CORE if path.suffix in {".pyx", ".pxd"}]
+MODULES = [path for path in CORE if path.suffix == ".pyx"]
 PYTHON = [path for path in CORE if path.suffix in {".py", ".pyi"}]
 CYTHON_IMPORT = re.compile(
     r"^\s*(?:from\s+([\w.]+)\s+c?import\b|c?import\s+([\w.]+))", re.MULTILINE
@@ -48,3 +49,9 @@ def test_python_core_imports_only_stdlib(path: Path) -> None:
 def test_packages_do_not_import_program(name: str) -> None:
     for path in (ROOT / name).rglob("*.py"):
         assert "tollhouse" not in python_imports(path.read_text()), path
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.name)
+def test_compiled_module_has_a_stub(path: Path) -> None:
+    """Without one mypy takes whatever it holds for Any."""
+    assert path.with_suffix(".pyi").is_file()
