@@ -38,7 +38,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> dict[Case, str | None]:
     with serving("--transport", "native") as server:
         host, _, port = server.grpc.rpartition(":")
         subprocess.run(
-            [program, "--strict", "-h", host, "-p", port, "-o", "1", "-j", file],
+            [program, "--strict", "-h", host, "-p", port, "-o", "3", "-j", file],
             capture_output=True,
             timeout=300,
             check=False,
