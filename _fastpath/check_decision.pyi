@@ -1,0 +1,1 @@
+"""Compiled values and conditions of a Check decision; nothing of it is reachable from Python."""
