@@ -19,7 +19,8 @@ struct Plan : Counted {
     uint64_t generation = 0;
     Counted *limits = nullptr;  // LimitIndex of limit_index.hpp, or null
     Counted *hosts = nullptr;   // HostIndex of host_index.hpp, or null
-    ~Plan() override { drop(limits); drop(hosts); }
+    Counted *labels = nullptr;  // LabelSet of label_series.hpp, or null
+    ~Plan() override { drop(limits); drop(hosts); drop(labels); }
 };
 
 class PlanStore {
@@ -31,11 +32,12 @@ class PlanStore {
         for (Plan *plan : retired_) delete plan;
     }
 
-    // Takes over the caller's references to limits and hosts. Returns the generation.
-    uint64_t publish(Counted *limits, Counted *hosts) {
+    // Takes over the caller's references to the parts. Returns the generation.
+    uint64_t publish(Counted *limits, Counted *hosts, Counted *labels) {
         Plan *plan = new Plan;
         plan->limits = limits;
         plan->hosts = hosts;
+        plan->labels = labels;
         std::lock_guard<std::mutex> hold(lock_);
         uint64_t generation = generation_.load(std::memory_order_relaxed) + 1;
         plan->generation = generation;

@@ -8,10 +8,11 @@ cdef extern from "plan.hpp" namespace "tollhouse" nogil:
         uint64_t generation
         Counted *limits
         Counted *hosts
+        Counted *labels
 
     cdef cppclass PlanStore:
         PlanStore(uint32_t readers) except +
-        uint64_t publish(Counted *limits, Counted *hosts) except +
+        uint64_t publish(Counted *limits, Counted *hosts, Counted *labels) except +
         Plan *read(uint32_t reader)
         void let_go(Plan *plan)
         void collect()

@@ -17,13 +17,15 @@ cdef class Plans:
     def __dealloc__(self):
         del self.store
 
-    def publish(self, Unit limits, Unit hosts) -> int:
-        """Swap in new limits and hosts (None = nothing of that kind); returns the generation."""
+    def publish(self, Unit limits, Unit hosts, Unit labels=None) -> int:
+        """Swap in new parts (None = nothing of that kind); returns the generation."""
         cdef Counted *first = limits.pointer if limits is not None else NULL
         cdef Counted *second = hosts.pointer if hosts is not None else NULL
+        cdef Counted *third = labels.pointer if labels is not None else NULL
         retain(first)
         retain(second)
-        generation = self.store.publish(first, second)
+        retain(third)
+        generation = self.store.publish(first, second, third)
         self.store.read(self.threads)
         self.store.collect()
         return generation

@@ -62,22 +62,28 @@ class RateLimitDecider:
         headers: bool,
         statuses: bool,
         max_unknown_domains: int = 1000,
+        max_labeled_series: int = 0,
     ) -> None: ...
 
     # How the full lane and the HTTP side count: the same series, under the interpreter lock.
-    def count_authorized(self, domain: str, hits: int | None) -> None:
+    # labels: as `metric_labels.pack_labels` writes them; None: none are configured.
+    def count_authorized(self, domain: str, hits: int | None, labels: bytes | None = None) -> None:
         """authorized_calls + 1 and, unless None, authorized_hits + hits."""
 
-    def count_limited(self, domain: str, limit_name: str) -> None: ...
-    def count_report(self, domain: str, hits: int) -> None: ...
+    def count_limited(self, domain: str, limit_name: str, labels: bytes | None = None) -> None: ...
+    def count_report(self, domain: str, hits: int, labels: bytes | None = None) -> None: ...
     def count_error(self, domain: str, limit_digest: bytes) -> None: ...
     def totals(self) -> dict[tuple[Hashable, ...], int]:
-        """Sums by key, without the series of other owners.
+        """Sums by key, without the series of other owners and those with labels.
 
         Keys: ("authorized_calls", domain), ("authorized_hits", domain), ("report_calls", domain),
         ("limited_calls", domain, limit name), ("limit_errors", domain, limit digest); domain None
         gathers unknown domains past the bound. A series of zero is left out.
         """
+
+    def labeled_totals(self) -> list[tuple[tuple[Hashable, ...], tuple[tuple[str, str], ...], int]]:
+        """(key as in `totals`, labels, sum) of every series with labels; at most
+        `max_labeled_series`, further ones count in the series without labels."""
 
 MALFORMED: str
 TOO_LARGE: str

@@ -12,6 +12,7 @@ from _fastpath.cells cimport Cells, Series
 from _fastpath.counters cimport ADD, CHECK, CHECK_AND_ADD, NO_ROOM, CounterHit, CounterTable
 from _fastpath.handler cimport OUTCOME_DEFER, Call, NativeHandler, Outcome, native_function
 from _fastpath.limit_index cimport Limit, LimitIndex
+from _fastpath.metric_labels cimport LabelSeries, LabelSet, label_text
 from _fastpath.plan cimport Plan, Plans
 from _fastpath.rls_answer cimport (
     CODE_OK,
@@ -31,10 +32,13 @@ from _fastpath.rls_work cimport (
     Method,
     UnknownDomains,
     Work,
+    bind_descriptors,
     call_hits,
     weigh_limits,
 )
 from _fastpath.wire cimport TextView
+
+from _fastpath.metric_labels import unpack_labels
 
 MALFORMED = "malformed RateLimitRequest"
 TOO_LARGE = "too many descriptors or entries"
@@ -76,13 +80,25 @@ cdef const Limit *exceeded(const Work *work) noexcept nogil:
     return NULL
 
 
+# The series that counts for `base`: its own under the request's labels where there are any.
+cdef uint32_t labeled(Work *work, uint32_t base, TextView labels) noexcept nogil:
+    if labels.text == NULL:
+        return base
+    return work.decider.labeled.series(base, labels)
+
+
 cdef void count_call(Work *work, const Limit *refused) noexcept nogil:
     cdef Cells *cells = work.decider.cells
     cdef uint32_t thread = work.call.thread
     cdef uint32_t calls, hits, reports, i
     cdef const uint32_t *ids
+    cdef TextView labels
     for i in range(work.error_count):
         cells.add(thread, work.errors[i], 1)
+    labels.text = NULL
+    labels.size = 0
+    if work.labels != NULL and bind_descriptors(work):
+        labels = label_text(work.labels, &work.evaluation)
     if work.limits != NULL:
         calls = work.limits.authorized_calls
         hits = work.limits.authorized_hits
@@ -91,14 +107,14 @@ cdef void count_call(Work *work, const Limit *refused) noexcept nogil:
         ids = work.decider.unknown.series(work.request.domain)
         calls, hits, reports = ids[0], ids[1], ids[2]
     if work.method == REPORT:
-        cells.add(thread, reports, 1)
+        cells.add(thread, labeled(work, reports, labels), 1)
     elif refused != NULL:
-        cells.add(thread, refused.limited_series, 1)
+        cells.add(thread, labeled(work, refused.limited_series, labels), 1)
         return
     else:
-        cells.add(thread, calls, 1)
+        cells.add(thread, labeled(work, calls, labels), 1)
     if work.method != CHECK_RATE_LIMIT:
-        cells.add(thread, hits, call_hits(&work.request))
+        cells.add(thread, labeled(work, hits, labels), call_hits(&work.request))
 
 
 cdef Outcome decide(Decider *decider, Call *call, Method method) noexcept nogil:
@@ -119,9 +135,13 @@ cdef Outcome decide(Decider *decider, Call *call, Method method) noexcept nogil:
     work.call = call
     work.method = method
     work.limits = NULL
+    work.labels = <const LabelSet *> plan.labels
+    work.bound = False
     work.applied = work.refusing = work.capacity = work.error_count = 0
     if not work.request.domain.size:
         return write_empty(call)
+    if work.labels != NULL and not work.labels.native:
+        return OUTCOME_DEFER
     if plan.limits != NULL:
         work.limits = (<const LimitIndex *> plan.limits).find(work.request.domain)
     if work.limits != NULL and not weigh_limits(&work):
@@ -153,6 +173,7 @@ cdef class DeciderState:
 
     def __dealloc__(self):
         del self.decider.unknown
+        del self.decider.labeled
 
 
 cdef NativeHandler handler_of(DeciderState state, native_function function, uint32_t thread):
@@ -177,17 +198,21 @@ cdef class RateLimitDecider:
     cdef uint32_t bound
 
     def __init__(self, Plans plans, CounterTable counters, Series series, *, bint headers,
-                 bint statuses, uint32_t max_unknown_domains=1000):
+                 bint statuses, uint32_t max_unknown_domains=1000,
+                 uint32_t max_labeled_series=0):
         cdef DeciderState state = DeciderState()
-        cdef vector[uint32_t] ids
+        cdef vector[uint32_t] ids, labeled_ids
         for place in range(max_unknown_domains + 1):
             for kind in KINDS:
                 ids.push_back(series.id(("unknown_domain", place, kind)))
+        for place in range(max_labeled_series):
+            labeled_ids.push_back(series.id(("labeled", place)))
         state.owners = (plans, counters, series)
         state.decider.plans = plans.store
         state.decider.counters = counters.table
         state.decider.cells = series.cells
         state.decider.unknown = new UnknownDomains(max_unknown_domains, ids)
+        state.decider.labeled = new LabelSeries(labeled_ids)
         state.decider.headers = headers
         state.decider.statuses = statuses
         self.state = state
@@ -198,43 +223,71 @@ cdef class RateLimitDecider:
         self.check_rate_limit = handler_of(state, check_rate_limit, plans.threads)
         self.report = handler_of(state, report, plans.threads)
 
-    cdef void add(self, str domain, int kind, uint64_t amount) except *:
+    cdef uint32_t base(self, str domain, int kind) except *:
         known = self.series.ids.get((KINDS[kind], domain))
         cdef bytes name
         cdef TextView view
-        if known is None:
-            name = domain.encode()
-            view.text = name
-            view.size = <uint32_t> len(name)
-            known = self.state.decider.unknown.series(view)[kind]
-        self.series.add(self.thread, known, amount)
+        if known is not None:
+            return known
+        name = domain.encode()
+        view.text = name
+        view.size = <uint32_t> len(name)
+        return self.state.decider.unknown.series(view)[kind]
 
-    def count_authorized(self, str domain, hits):
+    cdef void add(self, uint32_t base, uint64_t amount, bytes labels) except *:
+        cdef TextView view
+        if labels is not None:
+            view.text = labels
+            view.size = <uint32_t> len(labels)
+            base = self.state.decider.labeled.series(base, view)
+        self.series.add(self.thread, base, amount)
+
+    def count_authorized(self, str domain, hits, bytes labels=None):
         """authorized_calls + 1 and, unless None, authorized_hits + hits."""
-        self.add(domain, 0, 1)
+        self.add(self.base(domain, 0), 1, labels)
         if hits is not None:
-            self.add(domain, 1, hits)
+            self.add(self.base(domain, 1), hits, labels)
 
-    def count_limited(self, str domain, str limit_name):
-        self.series.add(self.thread, self.series.id(("limited_calls", domain, limit_name)), 1)
+    def count_limited(self, str domain, str limit_name, bytes labels=None):
+        self.add(self.series.id(("limited_calls", domain, limit_name)), 1, labels)
 
-    def count_report(self, str domain, hits):
-        self.add(domain, 1, hits)
-        self.add(domain, 2, 1)
+    def count_report(self, str domain, hits, bytes labels=None):
+        self.add(self.base(domain, 1), hits, labels)
+        self.add(self.base(domain, 2), 1, labels)
 
     def count_error(self, str domain, bytes limit_digest):
         self.series.add(self.thread, self.series.id(("limit_errors", domain, limit_digest)), 1)
 
     def totals(self):
-        """Sums by key, without the series of other owners."""
+        """Sums by key, without the series of other owners and those with labels."""
         names = [name.decode() for name in self.state.decider.unknown.names()]
         sums = {}
         for key, total in self.series.totals().items():
-            if not total or not isinstance(key, tuple):
-                continue
-            if key[0] == "unknown_domain":
-                key = (key[2], names[key[1]] if key[1] < len(names) else None)
-            elif key[0] not in (*KINDS, "limited_calls", "limit_errors"):
-                continue
-            sums[key] = sums.get(key, 0) + total
+            own = own_key(key, names)
+            if total and own is not None:
+                sums[own] = sums.get(own, 0) + total
         return sums
+
+    def labeled_totals(self):
+        """(key, labels, sum) of every series that has labels."""
+        names = [name.decode() for name in self.state.decider.unknown.names()]
+        cdef vector[LabelSeries.Entry] entries = self.state.decider.labeled.entries()
+        keys = {number: key for key, number in self.series.ids.items()} if entries.size() else {}
+        found = []
+        cdef size_t i
+        for i in range(entries.size()):
+            own = own_key(keys[entries[i].base], names)
+            total = self.series.cells.sum(entries[i].series)
+            if total and own is not None:
+                found.append((own, unpack_labels(entries[i].labels), total))
+        return found
+
+
+# The key under which a series is told: that of a domain in the place of its number; None for
+# series of other owners.
+cdef object own_key(object key, list names):
+    if not isinstance(key, tuple):
+        return None
+    if key[0] == "unknown_domain":
+        return (key[2], names[key[1]] if key[1] < len(names) else None)
+    return key if key[0] in (*KINDS, "limited_calls", "limit_errors") else None

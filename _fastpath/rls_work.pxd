@@ -6,6 +6,7 @@ from _fastpath.cells cimport Cells
 from _fastpath.counters cimport CounterHit, Table
 from _fastpath.handler cimport Call
 from _fastpath.limit_index cimport Limit, LimitSet
+from _fastpath.metric_labels cimport LabelSeries, LabelSet
 from _fastpath.plan cimport PlanStore
 from _fastpath.program cimport Evaluation
 from _fastpath.rls_codec cimport RequestView
@@ -32,6 +33,7 @@ cdef struct Decider:
     Table *counters
     Cells *cells
     UnknownDomains *unknown
+    LabelSeries *labeled
     bint headers
     bint statuses
 
@@ -49,8 +51,10 @@ cdef struct Work:
     Method method
     RequestView request
     const LimitSet *limits
+    const LabelSet *labels  # NULL: none are configured
     Roots roots
     Evaluation evaluation
+    bint bound              # the descriptors are sealed and bound
     CounterHit *hits
     const Limit **owners
     uint32_t capacity
@@ -70,6 +74,9 @@ ctypedef enum Applies:
 
 # Finds the limits that apply; False when the full lane has to decide.
 cdef bint weigh_limits(Work *work) noexcept nogil
+
+# Makes the descriptors readable for expressions; False when the arena is exhausted.
+cdef bint bind_descriptors(Work *work) noexcept nogil
 
 # Hits that the metrics count for the call.
 cdef uint64_t call_hits(const RequestView *request) noexcept nogil

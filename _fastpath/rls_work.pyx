@@ -44,6 +44,10 @@ cdef Value root_of(void *state, uint32_t slot) noexcept nogil:
 
 # The variable `descriptors`: a list of maps over the request's own bytes.
 cdef bint bind_descriptors(Work *work) noexcept nogil:
+    if work.bound:
+        return True
+    if not seal_request(&work.request, work.call.arena):
+        return False
     cdef Value *items = <Value *> work.call.arena.take((work.request.count + 1) * sizeof(Value))
     if items == NULL:
         return False
@@ -56,6 +60,7 @@ cdef bint bind_descriptors(Work *work) noexcept nogil:
     work.evaluation.arena = work.call.arena
     work.evaluation.root = root_of
     work.evaluation.state = &work.roots
+    work.bound = True
     return True
 
 
@@ -200,7 +205,7 @@ cdef bint weigh_limits(Work *work) noexcept nogil:
     cdef const Limit **found
     cdef uint32_t i, count
     cdef Arena *arena = work.call.arena
-    if not seal_request(&work.request, arena):
+    if not bind_descriptors(work):
         return False
     if not work.limits.collect(work.request, arena, &found, &count):
         return False
@@ -212,8 +217,6 @@ cdef bint weigh_limits(Work *work) noexcept nogil:
     work.order = <uint32_t *> arena.take(count * sizeof(uint32_t))
     work.errors = <uint32_t *> arena.take(count * sizeof(uint32_t))
     if work.hits == NULL or work.owners == NULL or work.order == NULL or work.errors == NULL:
-        return False
-    if not bind_descriptors(work):
         return False
     for i in range(count):
         if weigh(work, found[i]) == UNDECIDED:

@@ -125,7 +125,7 @@ class _Api:
         decision = await self._decide(info, Mode.CHECK_AND_ADD)
         if decision is None:
             return _json(None, 500)
-        self._service.count_call(info.namespace, decision, info.delta)
+        self._service.count_call(info.namespace, [info.values], decision, info.delta)
         response = _json(None, 429 if decision.over_limit else 200)
         if info.response_headers == DRAFT_03:
             response.headers.update(decision.headers())

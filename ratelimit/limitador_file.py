@@ -29,11 +29,13 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class LimitsFile:
-    """limits: in order of the file, one per identity. warnings: in order of line."""
+    """limits: in order of the file, one per identity. warnings: in order of line. repeated: those
+    without effect, because one of their identity stands before them."""
 
     path: str
     limits: tuple[CompiledLimit, ...] = ()
     warnings: tuple[Problem, ...] = ()
+    repeated: tuple[CompiledLimit, ...] = ()
 
 
 def load(path: str) -> LimitsFile:
@@ -74,6 +76,7 @@ def parse(text: str, path: str) -> LimitsFile:
     problems: list[Problem] = []
     warnings: list[Problem] = []
     found: dict[bytes, tuple[CompiledLimit, int]] = {}
+    repeated: list[CompiledLimit] = []
     for item in root.items:
         entry = _Entry(path, item, problems, warnings)
         limit = entry.limit()
@@ -82,11 +85,13 @@ def parse(text: str, path: str) -> LimitsFile:
         if limit.limit.digest in found:
             first = found[limit.limit.digest][1]
             entry.warn(item, "", f"the same limit stands at line {first}; this one has no effect")
+            repeated.append(limit)
             continue
         found[limit.limit.digest] = limit, item.line
     if problems:
         raise LimitsFileError(sorted(problems))
-    return LimitsFile(path, tuple(limit for limit, _ in found.values()), tuple(sorted(warnings)))
+    limits = tuple(limit for limit, _ in found.values())
+    return LimitsFile(path, limits, tuple(sorted(warnings)), tuple(repeated))
 
 
 class _Entry:

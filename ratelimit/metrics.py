@@ -1,6 +1,6 @@
 """Metrics of the rate limits: Limitador's names and labels, and some of ours."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 
 from prometheus_client import Metric
 from prometheus_client.registry import Collector
@@ -11,7 +11,7 @@ from ratelimit.service import RateLimitService
 OTHER = "other"  # namespaces without limits, past the bound of the decider
 
 
-LIMITADOR = {"authorized_calls", "authorized_hits", "limited_calls"}
+LIMITADOR = {"authorized_calls", "authorized_hits", "limited_calls", "report_calls"}
 _COUNTERS = {
     "authorized_calls": "Authorized calls",
     "authorized_hits": "Authorized hits",
@@ -48,24 +48,37 @@ class RateLimitCollector(Collector):
 
     def _requests(self) -> Iterator[Metric]:
         samples: dict[str, dict[tuple[tuple[str, str], ...], int]] = {}
-        limits = self._service.active.current.by_digest
-        for key, count in self._service.decider.totals().items():
-            name = str(key[0])
-            label = "limitador_namespace" if name in LIMITADOR else "namespace"
-            labels = {label: OTHER if key[1] is None else str(key[1])}
-            if name == "limited_calls" and self._limit_name_label:
-                labels["limit_name"] = str(key[2])
-            elif name == "limit_errors":
-                limit = limits.get(bytes(key[2])) if isinstance(key[2], bytes) else None
-                labels["limit_name"] = (limit.limit.name if limit else None) or ""
-            series = samples.setdefault(name, {})
-            place = tuple(labels.items())
+        for key, given, count in self._counts():
+            labels = {**given, **self._labels(key)}
+            series = samples.setdefault(str(key[0]), {})
+            place = tuple(sorted(labels.items()))
             series[place] = series.get(place, 0) + count
         for name, series in samples.items():
             metric = _counter(name)
             for place, count in series.items():
                 metric.add_sample(name, dict(place), count)
             yield metric
+
+    def _counts(self) -> Iterator[tuple[tuple[Hashable, ...], dict[str, str], int]]:
+        """(key, the operator's labels, count). Past the bound of labeled series all are "other"."""
+        labels = self._service.labels
+        others = dict.fromkeys(labels.current.custom, OTHER) if labels else {}
+        for key, count in self._service.decider.totals().items():
+            yield key, others if key[0] in LIMITADOR else {}, count
+        for key, given, count in self._service.decider.labeled_totals():
+            yield key, dict(given), count
+
+    def _labels(self, key: tuple[Hashable, ...]) -> dict[str, str]:
+        name = str(key[0])
+        label = "limitador_namespace" if name in LIMITADOR else "namespace"
+        labels = {label: OTHER if key[1] is None else str(key[1])}
+        if name == "limited_calls" and self._limit_name_label:
+            labels["limit_name"] = str(key[2])
+        elif name == "limit_errors":
+            limits = self._service.active.current.by_digest
+            limit = limits.get(bytes(key[2])) if isinstance(key[2], bytes) else None
+            labels["limit_name"] = (limit.limit.name if limit else None) or ""
+        return labels
 
 
 def _counter(name: str, documentation: str = "") -> Metric:

@@ -4,6 +4,8 @@ Each method has a native handler and, for what that defers, the full lane here. 
 bytes and count in the same series; `_fastpath/rls.pyi` states the rules.
 """
 
+from collections.abc import Sequence
+
 from _fastpath.cells import Series
 from _fastpath.clock import Clock
 from _fastpath.counters import CounterTable, Mode
@@ -16,6 +18,7 @@ from _fastpath.rpc import Context, Method, RpcError, Status, UnaryMethod
 from ratelimit.active_limits import ActiveLimits
 from ratelimit.decision import Decision, decide
 from ratelimit.errors import StoreUnavailable
+from ratelimit.metric_labels import ActiveLabels
 from ratelimit.selection import Entries
 from ratelimit.store import CounterStore
 
@@ -24,8 +27,12 @@ KUADRANT = "kuadrant.service.ratelimit.v1.RateLimitService"
 _UNKNOWN = encode_rate_limit_response(RateLimitResponse(Code.UNKNOWN))
 
 
+MAX_LABELED_SERIES = 10_000  # of the request counters; past it they are told as "other"
+
+
 class RateLimitService:
-    """counters: what the native lane asks; store: what the full lane does, over the same counters.
+    """labels: the operator's, on the request counters; None: none, for the life of the process.
+    counters: what the native lane asks; store: what the full lane does, over the same counters.
     headers: X-RateLimit-* on ShouldRateLimit. statuses: one per descriptor, which lets Envoy
     write its own headers; Limitador sends none."""
 
@@ -39,11 +46,20 @@ class RateLimitService:
         *,
         headers: bool,
         statuses: bool = True,
+        labels: ActiveLabels | None = None,
     ) -> None:
         self.active = active
+        self.labels = labels
         self.counters = counters
         self.store = store
-        self.decider = RateLimitDecider(plans, counters, series, headers=headers, statuses=statuses)
+        self.decider = RateLimitDecider(
+            plans,
+            counters,
+            series,
+            headers=headers,
+            statuses=statuses,
+            max_labeled_series=MAX_LABELED_SERIES if labels else 0,
+        )
         self._headers = headers
         self._statuses = statuses
 
@@ -59,41 +75,56 @@ class RateLimitService:
         request = _decode(data)
         if not request.domain:
             return _UNKNOWN
-        decision = await self._decide(request, Mode.CHECK_AND_ADD, context)
-        self.count_call(request.domain, decision, request.call_hits())
+        descriptors = _entries(request)
+        decision = await self._decide(request, descriptors, Mode.CHECK_AND_ADD, context)
+        self.count_call(request.domain, descriptors, decision, request.call_hits())
         return self._answer(request, decision, headers=self._headers)
 
     async def check(self, data: bytes, context: Context) -> bytes:
         request = _decode(data)
         if not request.domain:
             return _UNKNOWN
-        decision = await self._decide(request, Mode.CHECK, context)
-        self.count_call(request.domain, decision, None)
+        descriptors = _entries(request)
+        decision = await self._decide(request, descriptors, Mode.CHECK, context)
+        self.count_call(request.domain, descriptors, decision, None)
         return self._answer(request, decision, headers=False)
 
     async def report(self, data: bytes, context: Context) -> bytes:
         request = _decode(data)
         if not request.domain:
             return _UNKNOWN
-        await self._decide(request, Mode.ADD, context)
-        self.decider.count_report(request.domain, request.call_hits())
+        descriptors = _entries(request)
+        await self._decide(request, descriptors, Mode.ADD, context)
+        self.count_report(request.domain, descriptors, request.call_hits())
         return encode_rate_limit_response(RateLimitResponse(Code.OK))
 
-    def count_call(self, domain: str, decision: Decision, hits: int | None) -> None:
+    def count_call(
+        self, domain: str, descriptors: Sequence[Entries], decision: Decision, hits: int | None
+    ) -> None:
         """Count a call that was decided; `hits` None counts the call alone."""
+        labels = self._labels_of(descriptors)
         if decision.over_limit:
-            self.decider.count_limited(domain, decision.limited_by)
+            self.decider.count_limited(domain, decision.limited_by, labels)
         else:
-            self.decider.count_authorized(domain, hits)
+            self.decider.count_authorized(domain, hits, labels)
+
+    def count_report(self, domain: str, descriptors: Sequence[Entries], hits: int) -> None:
+        self.decider.count_report(domain, hits, self._labels_of(descriptors))
+
+    def _labels_of(self, descriptors: Sequence[Entries]) -> bytes | None:
+        return None if self.labels is None else self.labels.current.packed(descriptors)
 
     def count_failures(self, domain: str, decision: Decision) -> None:
         for limit in decision.failed:
             self.decider.count_error(domain, limit.limit.digest)
 
-    async def _decide(self, request: RateLimitRequest, mode: Mode, context: Context) -> Decision:
-        descriptors: list[Entries] = [
-            dict(descriptor.entries) for descriptor in request.descriptors
-        ]
+    async def _decide(
+        self,
+        request: RateLimitRequest,
+        descriptors: Sequence[Entries],
+        mode: Mode,
+        context: Context,
+    ) -> Decision:
         limits = self.active.at(context.generation).candidates(request.domain, descriptors)
         hits = (lambda _: 1) if mode is Mode.CHECK else request.hits
         try:
@@ -109,6 +140,10 @@ class RateLimitService:
             len(request.descriptors), headers=headers, statuses=self._statuses
         )
         return encode_rate_limit_response(response)
+
+
+def _entries(request: RateLimitRequest) -> list[Entries]:
+    return [dict(descriptor.entries) for descriptor in request.descriptors]
 
 
 def _decode(data: bytes) -> RateLimitRequest:

@@ -3,8 +3,9 @@
 import sys
 from collections.abc import Sequence
 
-from tollhouse import check, cli
+from tollhouse import check, cli, limitador_command
 from tollhouse.errors import ProgramError, UsageError
+from tollhouse.limitador_flags import LimitadorSettings
 from tollhouse.serve import run
 from tollhouse.settings import ServeSettings
 
@@ -15,6 +16,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         settings = cli.parse(sys.argv[1:] if arguments is None else arguments)
         if isinstance(settings, ServeSettings):
             return run(settings)
+        if isinstance(settings, LimitadorSettings):
+            return limitador_command.run(settings)
         return check.run(settings)
     except UsageError as error:
         print(f"tollhouse: {error}\nTry 'tollhouse --help'.", file=sys.stderr)

@@ -17,6 +17,7 @@ from authz.service import AuthorizationService
 from ratelimit import http_api
 from ratelimit.active_limits import ActiveLimits
 from ratelimit.clock import now
+from ratelimit.metric_labels import ActiveLabels, expression_of
 from ratelimit.metrics import RateLimitCollector
 from ratelimit.service import RateLimitService
 from ratelimit.store import MemoryStore
@@ -26,11 +27,12 @@ from tollhouse.cpus import usable_cpus
 from tollhouse.health import SERVICE as HEALTH_SERVICE
 from tollhouse.health import Health
 from tollhouse.housekeeping import Housekeeping
+from tollhouse.labels_source import LabelsSource
 from tollhouse.limits_source import LimitsSource
 from tollhouse.manifests_source import ManifestsSource
 from tollhouse.publisher import Publisher
 from tollhouse.reflection import Reflection
-from tollhouse.reloading import Reloading
+from tollhouse.reloading import Reloading, Source
 from tollhouse.settings import RateLimitHeaders, RateLimitStatuses, ServeSettings
 from tollhouse.transport import GrpcServer, open_server
 from tollhouse.transport_metrics import TransportCollector
@@ -48,8 +50,16 @@ class Assembly:
         active = ActiveLimits(store, series, publisher.limits)
         headers = settings.rate_limit_headers is RateLimitHeaders.DRAFT_VERSION_03
         statuses = settings.rate_limit_statuses is RateLimitStatuses.DESCRIPTORS
+        labels = ActiveLabels(publisher.labels) if _labeled(settings) else None
         self._limits = RateLimitService(
-            active, plans, counters, store, series, headers=headers, statuses=statuses
+            active,
+            plans,
+            counters,
+            store,
+            series,
+            headers=headers,
+            statuses=statuses,
+            labels=labels,
         )
         identities = IdentityTable(settings.max_api_keys)
         self._authorization = AuthorizationService(
@@ -61,22 +71,28 @@ class Assembly:
             self._authorization,
             publisher.hosts,
         )
-        paths = [path for path in (*settings.manifests, settings.limits) if path is not None]
+        files = (*settings.manifests, settings.limits, settings.custom_metric_labels)
+        paths = [path for path in files if path is not None]
         self.housekeeping = Housekeeping(counters, identities, plans, time.monotonic_ns)
-        self.reloading = Reloading(paths, [LimitsSource(settings.limits, active), self._manifests])
+        sources: list[Source] = [LimitsSource(settings.limits, active), self._manifests]
+        if labels is not None:
+            sources.append(_labels_source(settings, labels))
+        self.reloading = Reloading(paths, sources)
         methods: list[Method] = [*self._limits.methods(), *self._authorization.methods()]
         services = sorted({method.path.split("/")[1] for method in methods})
         self._ready = False
         self._health = Health(services)
-        reflection = Reflection([*services, HEALTH_SERVICE])
+        reflection = Reflection([*services, HEALTH_SERVICE]) if settings.grpc_reflection else None
         self.server: GrpcServer = open_server(
             settings.transport,
-            [*methods, *self._health.methods(), *reflection.methods()],
+            [*methods, *self._health.methods(), *(reflection.methods() if reflection else ())],
             threads=threads,
             bounds=settings.bounds,
         )
         self._registry = CollectorRegistry()
-        self._registry.register(RateLimitCollector(self._limits))
+        self._registry.register(
+            RateLimitCollector(self._limits, limit_name_label=settings.limit_name_in_labels)
+        )
         self._registry.register(AuthorizationCollector(series))
         self._registry.register(ConfigurationCollector(plans, self._manifests, self.reloading))
         self._registry.register(TransportCollector(self.server.stats))
@@ -102,3 +118,13 @@ class Assembly:
         """State that they are no longer."""
         self._ready = False
         self._health.end()
+
+
+def _labeled(settings: ServeSettings) -> bool:
+    return bool(settings.custom_metric_labels or settings.metric_labels_default)
+
+
+def _labels_source(settings: ServeSettings, labels: ActiveLabels) -> LabelsSource:
+    default = settings.metric_labels_default
+    expression = expression_of(default) if default else None
+    return LabelsSource(settings.custom_metric_labels, expression, labels)

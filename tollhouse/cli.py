@@ -1,4 +1,4 @@
-"""The command line: `tollhouse serve` and `tollhouse check`."""
+"""The command line: `tollhouse serve`, `tollhouse check` and the commands of their own modules."""
 
 import argparse
 import os
@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from _fastpath.bounds import Bounds
-from tollhouse import __version__, flags
+from tollhouse import __version__, flags, limitador_flags
 from tollhouse.flags import Flag
+from tollhouse.limitador_flags import LimitadorSettings
 from tollhouse.serve_flags import (
     BOUND,
     BOUND_FLAGS,
@@ -68,6 +69,7 @@ def parser() -> argparse.ArgumentParser:
     )
     check.add_argument("paths", nargs="+", metavar="PATH", help="a limits file, or manifests")
     flags.add(check, CHECK_FLAGS, defaults(CheckSettings, paths=()))
+    commands.add_parser("limitador", help="answer in the place of limitador-server")
     return top
 
 
@@ -78,8 +80,10 @@ def defaults(settings: type[Any], **required: Any) -> dict[str, Any]:
 
 def parse(
     arguments: Sequence[str], environment: Mapping[str, str] = os.environ
-) -> ServeSettings | CheckSettings:
+) -> ServeSettings | CheckSettings | LimitadorSettings:
     """Settings of the subcommand; raises UsageError, and SystemExit for --help and --version."""
+    if arguments[:1] == ["limitador"]:
+        return limitador_flags.parse(arguments[1:], environment)
     given = vars(parser().parse_args(arguments))
     if given["command"] == "check":
         paths = tuple(Path(text) for text in given["paths"])

@@ -11,6 +11,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, NoReturn
 
+from expressions.errors import ExpressionSyntaxError
+from ratelimit.metric_labels import expression_of
 from tollhouse.errors import UsageError
 
 PREFIX = "TOLLHOUSE_"
@@ -156,6 +158,15 @@ def switch(text: str) -> bool:
     if text.lower() in ("false", "0", "no"):
         return False
     raise UsageError(f"{text!r} is neither true nor false")
+
+
+def expression(text: str) -> str:
+    """CEL over the descriptors of a request, as it stands."""
+    try:
+        expression_of(text)
+    except ExpressionSyntaxError as error:
+        raise UsageError(f"{text!r} is no CEL expression: {error.message}") from error
+    return text
 
 
 def path(text: str) -> Path:

@@ -1,6 +1,7 @@
 """The HTTP side: probes, metrics and the routes of other packages, on aiohttp."""
 
-from collections.abc import Callable, Iterable
+import logging
+from collections.abc import Awaitable, Callable, Iterable
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry, generate_latest
@@ -9,9 +10,12 @@ from _fastpath.errors import BindError
 from tollhouse.address import Address
 from tollhouse.binding import ensure_free
 
+logger = logging.getLogger(__name__)
+
 MAX_BODY_BYTES = 2 << 20  # Limitador's bound on the limits API
 STOP_SECONDS = 2.0
 METRICS_TYPE = "text/plain; charset=utf-8"  # as Limitador's; Prometheus reads it as its text format
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def probes(ready: Callable[[], bool]) -> list[web.RouteDef]:
@@ -35,6 +39,16 @@ def metrics(registry: CollectorRegistry) -> web.RouteDef:
     return web.get("/metrics", show)
 
 
+@web.middleware
+async def _logged(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """A line before the answer, with the caller's id where it is text a log can hold."""
+    identifier = request.headers.get("X-Request-Id", "")
+    if not (identifier.isascii() and identifier.isprintable()):
+        identifier = "invalid"
+    logger.info("%s %s request_id=%s", request.method, request.path, identifier)
+    return await handler(request)
+
+
 async def _absent(request: web.Request) -> web.Response:
     """What no route takes, wrong methods included: 404 without a body, as Limitador answers."""
     return web.Response(status=404)
@@ -43,8 +57,12 @@ async def _absent(request: web.Request) -> web.Response:
 class HttpSide:
     """One aiohttp server; made and used on the event loop."""
 
-    def __init__(self, routes: Iterable[web.AbstractRouteDef]) -> None:
-        application = web.Application(client_max_size=MAX_BODY_BYTES)
+    def __init__(
+        self, routes: Iterable[web.AbstractRouteDef], *, log_requests: bool = False
+    ) -> None:
+        application = web.Application(
+            client_max_size=MAX_BODY_BYTES, middlewares=[_logged] if log_requests else []
+        )
         application.add_routes([*routes, web.route("*", "/{path:.*}", _absent)])
         self._runner = web.AppRunner(
             application, access_log=None, handle_signals=False, shutdown_timeout=STOP_SECONDS

@@ -12,6 +12,7 @@ class Publisher:
         self._plans = plans
         self._limits: Unit | None = None
         self._hosts: Unit = HostIndex()
+        self._labels: Unit | None = None
 
     def limits(self, unit: Unit) -> int:
         """Swap in new limits beside the hosts in force; gives the plan's generation."""
@@ -23,5 +24,10 @@ class Publisher:
         self._hosts = unit
         return self._publish()
 
+    def labels(self, unit: Unit) -> int:
+        """Swap in new labels of the request counters; gives the plan's generation."""
+        self._labels = unit
+        return self._publish()
+
     def _publish(self) -> int:
-        return self._plans.publish(self._limits, self._hosts)
+        return self._plans.publish(self._limits, self._hosts, self._labels)

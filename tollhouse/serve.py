@@ -6,6 +6,8 @@ configuration is published. At the end health turns NOT_SERVING, then the transp
 
 import asyncio
 import logging
+import sys
+from typing import TextIO
 
 from _fastpath.errors import BindError
 from tollhouse import log
@@ -18,9 +20,9 @@ from tollhouse.stop_signal import StopSignal
 logger = logging.getLogger(__name__)
 
 
-def run(settings: ServeSettings) -> int:
+def run(settings: ServeSettings, *, log_to: TextIO = sys.stderr) -> int:
     """Serve until a signal; returns the exit code. Raises StartError."""
-    log.configure(settings.log_level, settings.log_format)
+    log.configure(settings.log_level, settings.log_format, log_to)
     try:
         asyncio.run(_serve(settings))
     except BindError as error:
@@ -31,7 +33,7 @@ def run(settings: ServeSettings) -> int:
 async def _serve(settings: ServeSettings) -> None:
     stop = StopSignal()
     assembly = Assembly(settings)
-    http = HttpSide(assembly.routes())
+    http = HttpSide(assembly.routes(), log_requests=settings.http_log)
     try:
         await _start(settings, assembly, http)
         assembly.begin()

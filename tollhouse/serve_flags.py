@@ -33,9 +33,40 @@ SERVE_FLAGS = (
         "one status per descriptor in rate limit answers: DESCRIPTORS or NONE",
         "configuration",
     ),
+    Flag(
+        "limit_name_in_labels",
+        flags.switch,
+        "",
+        "put the limit's name on the metric limited_calls",
+        "configuration",
+        short="-l",
+        switch=True,
+    ),
+    Flag(
+        "custom_metric_labels",
+        flags.path,
+        "FILE",
+        "labels of the request counters: YAML from name to CEL over descriptors; watched",
+        "configuration",
+        short="-L",
+    ),
+    Flag(
+        "metric_labels_default",
+        flags.expression,
+        "CEL",
+        "an expression whose map gives further labels of the request counters",
+        "configuration",
+    ),
     Flag("rls_listen", Address.parse, LISTEN, "gRPC, rate limits", "listeners"),
     Flag("authz_listen", Address.parse, LISTEN, "gRPC, authorization", "listeners"),
     Flag("http_listen", Address.parse, LISTEN, "HTTP: limits API, /metrics, probes", "listeners"),
+    Flag(
+        "grpc_reflection",
+        flags.switch,
+        "BOOL",
+        "offer gRPC server reflection: true or false",
+        "listeners",
+    ),
     Flag(
         "threads",
         flags.count(0, 256),
@@ -73,6 +104,14 @@ SERVE_FLAGS = (
     ),
     Flag("log_level", flags.text_of(Level), "LEVEL", "error, warning, info or debug", "process"),
     Flag("log_format", flags.text_of(Format), "FORMAT", "text or json, on stderr", "process"),
+    Flag(
+        "http_log",
+        flags.switch,
+        "",
+        "log every HTTP request with its X-Request-Id, at level info",
+        "process",
+        switch=True,
+    ),
 )
 
 _SIZE = flags.size(1, 1 << 40)

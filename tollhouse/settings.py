@@ -55,6 +55,16 @@ class ServeSettings:
     rate_limit_headers: RateLimitHeaders = RateLimitHeaders.NONE
     rate_limit_statuses: RateLimitStatuses = RateLimitStatuses.DESCRIPTORS
     """NONE answers as Limitador does."""
+    limit_name_in_labels: bool = False
+    """Whether limited_calls tells the limit's name."""
+    custom_metric_labels: Path | None = None
+    """YAML file of further labels of the request counters, CEL over the descriptors by name."""
+    metric_labels_default: str | None = None
+    """CEL whose map gives further labels."""
+    grpc_reflection: bool = True
+    """Whether gRPC server reflection is offered."""
+    http_log: bool = False
+    """Whether each HTTP request is a line of the log, at level info."""
     max_counters: int = 1_000_000
     """Live counters held; a further one takes the place of one near its expiry."""
     max_api_keys: int = 1_000_000

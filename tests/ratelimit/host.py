@@ -14,8 +14,10 @@ from _fastpath.plan import Plans
 from _fastpath.rpc import Metadata, RpcError, Status, UnaryMethod
 from ratelimit.active_limits import ActiveLimits
 from ratelimit.limitador_file import parse
+from ratelimit.metric_labels import ActiveLabels
 from ratelimit.service import RateLimitService
 from ratelimit.store import MemoryStore
+from tollhouse.publisher import Publisher
 
 SECOND_NS = 1_000_000_000
 WALL_NS = 1_800_000_000 * SECOND_NS
@@ -54,12 +56,14 @@ def request(
 @dataclass
 class Host:
     """native: ask the native handler first, as a transport does. loaded: start with no limits
-    rather than before the first configuration. The native handler's outcomes are noted."""
+    rather than before the first configuration. labeled: with metric labels, to be set on `labels`.
+    The native handler's outcomes are noted."""
 
     native: bool
     headers: bool = False
     statuses: bool = True
     loaded: bool = True
+    labeled: bool = False
     now_ns: int = 1_000 * SECOND_NS
     outcomes: list[str] = field(default_factory=list)
 
@@ -68,10 +72,12 @@ class Host:
         self.series = Series(1)
         self.counters = CounterTable()
         self.store = MemoryStore(self.counters, self.clock)
+        publisher = Publisher(self.plans)
+        self.labels = ActiveLabels(publisher.labels)
         self.active = ActiveLimits(
             self.store,
             self.series,
-            lambda unit: self.plans.publish(unit, None),
+            publisher.limits,
             mono_ns=lambda: self.now_ns,
         )
         self.service = RateLimitService(
@@ -82,6 +88,7 @@ class Host:
             self.series,
             headers=self.headers,
             statuses=self.statuses,
+            labels=self.labels if self.labeled else None,
         )
         self._methods = {
             method.path.rsplit("/", 1)[1]: method

@@ -1,4 +1,4 @@
-"""Answers recorded from Limitador, replayed against `tollhouse serve`.
+"""Answers recorded from Limitador, replayed against `tollhouse limitador`.
 
 The replay itself belongs to the recordings; cases listed in limitador.yaml are left out, each for a
 reason.
@@ -23,8 +23,8 @@ DIFFERENCES = yaml.safe_load((Path(__file__).parent / "limitador.yaml").read_tex
 CASES = DIFFERENCES["cases"]
 STEPS = {(entry["case"], number) for entry in DIFFERENCES["steps"] for number in entry["numbers"]}
 SERVE = (
-    f"{shlex.quote(sys.executable)} -m tollhouse serve {{args}} --limits {{limits}}"
-    " --rls-listen 127.0.0.1:{grpc} --http-listen 127.0.0.1:{http} --authz-listen none"
+    f"{shlex.quote(sys.executable)} -m tollhouse limitador -p {{grpc}} -P {{http}}"
+    " {args} {limits} {storage}"
 )
 
 pytestmark = pytest.mark.skipif(not RECORDINGS.is_dir(), reason="the recordings are not here")
@@ -43,7 +43,6 @@ def names(family: str) -> list[str]:
 def replay(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
     monkeypatch.syspath_prepend(str(RECORDINGS))
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    monkeypatch.setenv("TOLLHOUSE_RATE_LIMIT_STATUSES", "NONE")
     yield importlib.import_module("replay")
     for module in ("replay", "fuzz", "lib", "cli", "recorder"):
         sys.modules.pop(module, None)

@@ -26,9 +26,13 @@ EXAMPLES = {
     "limits": ("l.yaml", Path("l.yaml")),
     "rate_limit_headers": ("draft_version_03", RateLimitHeaders.DRAFT_VERSION_03),
     "rate_limit_statuses": ("none", RateLimitStatuses.NONE),
+    "limit_name_in_labels": ("true", True),
+    "custom_metric_labels": ("m.yaml", Path("m.yaml")),
+    "metric_labels_default": ("descriptors[0]", "descriptors[0]"),
     "rls_listen": ("unix:/run/x", Address(path="/run/x")),
     "authz_listen": ("[::1]:7", Address("::1", 7)),
     "http_listen": ("none", None),
+    "grpc_reflection": ("false", False),
     "threads": ("3", 3),
     "transport": ("grpcio", Transport.GRPCIO),
     "grace_seconds": ("2.5", 2.5),
@@ -36,6 +40,7 @@ EXAMPLES = {
     "max_api_keys": ("8", 8),
     "log_level": ("DEBUG", Level.DEBUG),
     "log_format": ("json", Format.JSON),
+    "http_log": ("true", True),
 }
 
 
@@ -56,6 +61,11 @@ def test_defaults_are_those_promised() -> None:
         transport=Transport.NATIVE,
         rate_limit_headers=RateLimitHeaders.NONE,
         rate_limit_statuses=RateLimitStatuses.DESCRIPTORS,
+        limit_name_in_labels=False,
+        custom_metric_labels=None,
+        metric_labels_default=None,
+        grpc_reflection=True,
+        http_log=False,
         max_counters=1_000_000,
         max_api_keys=1_000_000,
         grace_seconds=10.0,

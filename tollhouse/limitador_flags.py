@@ -1,0 +1,273 @@
+"""limitador-server's command line and environment, read into settings of ours.
+
+`[OPTIONS] LIMITS_FILE [STORAGE [OPTIONS]]`: an option belongs to the word before it, so the line is
+cut at the storage and each half is read by its own parser. A flag beats its variable, and that the
+default.
+"""
+
+import argparse
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tollhouse import __version__, flags
+from tollhouse.address import Address
+from tollhouse.errors import UsageError
+from tollhouse.flags import Flag
+from tollhouse.log import Format, Level
+from tollhouse.settings import RateLimitHeaders, RateLimitStatuses, ServeSettings
+
+PROGRAM = "tollhouse limitador"
+VERSION = "2.4.0"
+"""Of the limitador-server whose command line this is."""
+BANNER = f"Limitador Server v{VERSION} (tollhouse {__version__})"
+
+MOST = (1 << 31) - 1
+LEVELS = (Level.ERROR, Level.WARNING, Level.INFO, Level.DEBUG, Level.DEBUG)
+"""By the number of -v."""
+RUST_LEVELS = {"off": 0, "error": 0, "warn": 1, "info": 2, "debug": 3, "trace": 4}
+
+DESCRIPTION = """\
+Answer in the place of limitador-server: its command line, environment, limits file, ports, HTTP API
+and metrics."""
+
+EPILOG = """\
+storages:
+  memory         counters in this process, gone with it; the default
+
+A storage has options of its own: tollhouse limitador LIMITS_FILE STORAGE --help
+
+exit codes:
+  0    ended by SIGTERM or SIGINT, or a valid file
+  1    an unreadable or invalid file, a failed bind
+  2    unusable command line or environment"""
+
+DISTRIBUTED = (
+    "the storage 'distributed' is not offered; replicas count together through one Redis:"
+    " 'redis URL' counts exactly, 'redis_cached URL' without a round trip per decision"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LimitadorSettings:
+    """validate: print the limits of the file and serve nothing."""
+
+    limits: Path
+    serve: ServeSettings
+    validate: bool = False
+
+
+def _one(text: str) -> bool:
+    """Limitador's switches in the environment count only when they are 1."""
+    return text == "1"
+
+
+def _host(text: str) -> str:
+    if not text:
+        raise UsageError("an empty address")
+    return text.removeprefix("[").removesuffix("]")
+
+
+_PORT = flags.count(0, 65535)
+LISTENERS = "listeners"
+OPTIONS = "options"
+FLAGS = (
+    Flag("rls_ip", _host, "IP", "gRPC address", LISTENERS, "-b", environment="ENVOY_RLS_HOST"),
+    Flag("rls_port", _PORT, "PORT", "gRPC port", LISTENERS, "-p", environment="ENVOY_RLS_PORT"),
+    Flag("http_ip", _host, "IP", "HTTP address", LISTENERS, "-B", environment="HTTP_API_HOST"),
+    Flag("http_port", _PORT, "PORT", "HTTP port", LISTENERS, "-P", environment="HTTP_API_PORT"),
+    Flag(
+        "rate_limit_headers",
+        flags.text_of(RateLimitHeaders),
+        "HEADERS",
+        "X-RateLimit-* headers in answers: NONE or DRAFT_VERSION_03",
+        OPTIONS,
+        short="-H",
+        environment="RATE_LIMIT_HEADERS",
+    ),
+    Flag(
+        "limit_name_in_labels",
+        _one,
+        "",
+        "put the limit's name on limited_calls",
+        OPTIONS,
+        short="-l",
+        switch=True,
+        environment="LIMIT_NAME_IN_PROMETHEUS_LABELS",
+    ),
+    Flag(
+        "custom_metric_labels",
+        flags.path,
+        "FILE",
+        "labels of the request counters: YAML from name to CEL over descriptors; watched",
+        OPTIONS,
+        short="-L",
+        environment="",
+    ),
+    Flag(
+        "metric_labels_default",
+        flags.expression,
+        "CEL",
+        "an expression whose map gives further labels of the request counters",
+        OPTIONS,
+        environment="",
+    ),
+    Flag(
+        "grpc_reflection_service",
+        flags.switch,
+        "",
+        "offer gRPC server reflection",
+        OPTIONS,
+        switch=True,
+        environment="",
+    ),
+    Flag(
+        "structured_logs",
+        flags.switch,
+        "",
+        "log one JSON object per line",
+        OPTIONS,
+        switch=True,
+        environment="",
+    ),
+    Flag(
+        "validate",
+        flags.switch,
+        "",
+        "print the limits of the file, or what is wrong with it, and end",
+        OPTIONS,
+        switch=True,
+        environment="",
+    ),
+)
+DEFAULTS: dict[str, Any] = {
+    "rls_ip": "0.0.0.0",
+    "rls_port": 8081,
+    "http_ip": "0.0.0.0",
+    "http_port": 8080,
+    "rate_limit_headers": RateLimitHeaders.NONE,
+    "limit_name_in_labels": False,
+    "custom_metric_labels": None,
+    "metric_labels_default": None,
+    "grpc_reflection_service": False,
+    "structured_logs": False,
+    "validate": False,
+}
+
+
+def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> LimitadorSettings:
+    """Raises UsageError, and SystemExit for --help and --version."""
+    front, storage, rest = _cut(arguments)
+    words = vars(_parser().parse_args(front))
+    given = {**DEFAULTS, **flags.values(FLAGS, words, environment)}
+    limits = words["limits"] or environment.get("LIMITS_FILE")
+    if not limits:
+        raise UsageError("the following arguments are required: LIMITS_FILE")
+    kept = STORAGES[storage or "memory"](rest, environment)
+    serve = ServeSettings(
+        limits=Path(limits),
+        rls_listen=Address(given["rls_ip"], given["rls_port"]),
+        authz_listen=None,
+        http_listen=Address(given["http_ip"], given["http_port"]),
+        rate_limit_headers=given["rate_limit_headers"],
+        rate_limit_statuses=RateLimitStatuses.NONE,
+        limit_name_in_labels=given["limit_name_in_labels"],
+        custom_metric_labels=given["custom_metric_labels"],
+        metric_labels_default=given["metric_labels_default"],
+        grpc_reflection=given["grpc_reflection_service"],
+        http_log=True,
+        log_level=_level(words["verbosity"], environment.get("RUST_LOG", "")),
+        log_format=Format.JSON if given["structured_logs"] else Format.TEXT,
+        **kept,
+    )
+    return LimitadorSettings(Path(limits), serve, given["validate"])
+
+
+def _parser() -> argparse.ArgumentParser:
+    made = flags.Parser(
+        prog=PROGRAM,
+        usage=f"{PROGRAM} [OPTIONS] LIMITS_FILE [STORAGE [OPTIONS]]",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    made.add_argument(
+        "limits", nargs="?", metavar="LIMITS_FILE", help="limits file; watched [LIMITS_FILE]"
+    )
+    made.add_argument(
+        "-v",
+        dest="verbosity",
+        action="count",
+        default=0,
+        help="log warnings too; -vv information, -vvv and -vvvv everything [RUST_LOG]",
+    )
+    made.add_argument("-V", "--version", action="version", version=BANNER)
+    flags.add(made, FLAGS, DEFAULTS)
+    return made
+
+
+def _cut(arguments: Sequence[str]) -> tuple[Sequence[str], str | None, Sequence[str]]:
+    """(options and limits file, storage, its options). Raises UsageError for an unknown storage."""
+    valued = {name for flag in FLAGS if not flag.switch for name in (flag.name, flag.short)}
+    files = 0
+    value = False
+    for place, word in enumerate(arguments):
+        if value or (word.startswith("-") and word != "-"):
+            # A group of short options takes the next word when its last letter does.
+            name = word if word.startswith("--") else f"-{word[-1:]}"
+            value = not value and name in valued
+        elif word in STORAGES:
+            return arguments[:place], word, arguments[place + 1 :]
+        elif files:
+            raise UsageError(f"{word!r} is no storage; expected one of {', '.join(STORAGES)}")
+        else:
+            files += 1
+    return arguments, None, ()
+
+
+def _level(verbosity: int, filters: str) -> Level:
+    """filters: env_logger's, of which the most talkative directive counts."""
+    if verbosity >= len(LEVELS):
+        raise UsageError(f"-v is given {verbosity} times; {len(LEVELS) - 1} are the most")
+    if verbosity:
+        return LEVELS[verbosity]
+    names = (part.rpartition("=")[2].strip().lower() for part in filters.split(","))
+    return LEVELS[max((RUST_LEVELS.get(name, 0) for name in names), default=0)]
+
+
+CACHE = Flag(
+    "cache",
+    flags.count(1, MOST),
+    "N",
+    "counters held at once; past it those nearest their expiry go",
+    OPTIONS,
+    short="-c",
+    environment="",
+)
+
+
+def _memory(arguments: Sequence[str], environment: Mapping[str, str]) -> dict[str, Any]:
+    made = _storage_parser("memory", "Counters in this process, gone with it.")
+    default = ServeSettings().max_counters
+    flags.add(made, (CACHE,), {"cache": default})
+    found = flags.values((CACHE,), vars(made.parse_args(arguments)), environment)
+    return {"max_counters": found.get("cache", default)}
+
+
+def _distributed(arguments: Sequence[str], environment: Mapping[str, str]) -> dict[str, Any]:
+    raise UsageError(DISTRIBUTED)
+
+
+def _storage_parser(name: str, description: str) -> argparse.ArgumentParser:
+    return flags.Parser(
+        prog=f"{PROGRAM} LIMITS_FILE {name}",
+        description=description,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+
+
+Read = Callable[[Sequence[str], Mapping[str, str]], dict[str, Any]]
+STORAGES: dict[str, Read] = {"memory": _memory, "distributed": _distributed}
