@@ -64,3 +64,6 @@ class Refusal:
 def _check_name(name: str) -> None:
     if not _NAME.fullmatch(name):
         raise ValueError(f"{name!r} is no header name")
+
+
+NO_HEADERS = HeaderSpec()

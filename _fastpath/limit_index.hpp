@@ -16,6 +16,7 @@
 
 #include "counted.hpp"
 #include "counter_shard.hpp"
+#include "rate_limit_headers.hpp"
 #include "rls_codec.hpp"
 #include "value.hpp"
 
@@ -72,8 +73,7 @@ struct Limit {
     ErrorPolicy on_error = ON_ERROR_SKIP;
     uint32_t limited_series = 0, error_series = 0;
     std::string current_limit;  // encoded RateLimit of its statuses
-    std::string max_text;       // of the header: "10"
-    std::string policy;         // of the header: ", 10;w=60;name=\"per user\""
+    HeaderText header_text;
     Entry root_entries[2];      // the CEL variable `limit`: id, name
     Value root;
 
@@ -93,12 +93,7 @@ struct Limit {
         WireWriter writer(&arena, 64);
         encode_current_limit(quota.max_value, quota.window_ns, {name.data(), uint32_t(name.size())}, &writer);
         current_limit.assign(reinterpret_cast<const char *>(writer.data()), writer.size());
-        max_text = std::to_string(quota.max_value);
-        policy = ", " + max_text + ";w=" + std::to_string(quota.window_ns / NANOSECONDS);
-        if (!named) return;
-        policy += ";name=\"";
-        for (char c : name) policy += c == '"' ? '\'' : uint8_t(c) < 0x20 || c == 0x7f ? ' ' : c;
-        policy += '"';
+        header_text.seal(quota, named, name, digest);
     }
 
   private:

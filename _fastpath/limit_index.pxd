@@ -7,6 +7,7 @@ from libcpp.vector cimport vector
 from _fastpath.arena cimport Arena
 from _fastpath.counted cimport Counted
 from _fastpath.counters cimport Quota
+from _fastpath.rate_limit_headers cimport HeaderText
 from _fastpath.rls_codec cimport DescriptorView, RequestView
 from _fastpath.value cimport Value
 from _fastpath.wire cimport TextView
@@ -36,8 +37,7 @@ cdef extern from "limit_index.hpp" namespace "tollhouse" nogil:
         uint32_t limited_series
         uint32_t error_series
         string current_limit
-        string max_text
-        string policy
+        HeaderText header_text
         Value root
         void seal() except +
 

@@ -1,7 +1,6 @@
-// Parts of a rate limit decision that are plain data work: order, headers, unknown domains.
+// Parts of a rate limit decision that are plain data work: order and unknown domains.
 #pragma once
 #include <algorithm>
-#include <charconv>
 #include <cstdint>
 #include <cstring>
 #include <mutex>
@@ -26,36 +25,6 @@ inline void order_by_restriction(uint32_t *order, uint32_t count, const CounterH
         if (names) return names < 0;
         return std::memcmp(owners[a]->digest, owners[b]->digest, DIGEST_SIZE) < 0;
     });
-}
-
-inline bool decimal_text(uint64_t number, Arena *arena, TextView *out) {
-    char *text = static_cast<char *>(arena->take(20));
-    if (!text) return false;
-    out->text = text;
-    out->size = uint32_t(std::to_chars(text, text + 20, number).ptr - text);
-    return true;
-}
-
-// The three draft-03 headers; `order` is not empty. False when the arena is exhausted.
-inline bool draft03_headers(const uint32_t *order, uint32_t count, const CounterHit *hits,
-                            const Limit *const *owners, Arena *arena, HeaderView headers[3]) {
-    const std::string &most = owners[order[0]]->max_text;
-    size_t size = most.size();
-    for (uint32_t i = 0; i < count; ++i) size += owners[order[i]]->policy.size();
-    char *text = static_cast<char *>(arena->take(size));
-    if (!text || size > UINT32_MAX) return false;
-    headers[0] = {{"X-RateLimit-Limit", 17}, {text, uint32_t(size)}};
-    std::memcpy(text, most.data(), most.size());
-    text += most.size();
-    for (uint32_t i = 0; i < count; ++i) {
-        const std::string &policy = owners[order[i]]->policy;
-        std::memcpy(text, policy.data(), policy.size());
-        text += policy.size();
-    }
-    headers[1].key = {"X-RateLimit-Remaining", 21};
-    headers[2].key = {"X-RateLimit-Reset", 17};
-    return decimal_text(hits[order[0]].remaining, arena, &headers[1].value) &&
-           decimal_text(uint64_t(hits[order[0]].reset_ns / NANOSECONDS), arena, &headers[2].value);
 }
 
 // Series of domains without limits. Peers choose these names, so there are at most `bound` of them

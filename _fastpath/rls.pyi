@@ -5,6 +5,7 @@ from collections.abc import Hashable
 from _fastpath.cells import Series
 from _fastpath.counters import CounterTable
 from _fastpath.handler import NativeHandler
+from _fastpath.header_spec import HeaderSpec
 from _fastpath.plan import Plans
 
 class RateLimitDecider:
@@ -36,11 +37,8 @@ class RateLimitDecider:
     if that limit does not fit, else OK; its max_value, window, name; remaining; reset. Without such
     a limit: code OK alone.
 
-    Headers (ShouldRateLimit, with `headers`): draft-03, when at least one limit applied:
-    X-RateLimit-Limit: max of the most restrictive, then for each limit by restrictiveness
-    `, <max>;w=<whole seconds>` and, if named (also ""), `;name="<name>"` with double quotes turned
-    into single ones; X-RateLimit-Remaining; X-RateLimit-Reset (whole seconds, truncated) of the
-    most restrictive. Bytes below 0x20 and 0x7f in a name become spaces.
+    Headers (ShouldRateLimit): those of the family, when at least one limit applied, and Retry-After
+    when one refuses; `ratelimit/headers.py` tells what each holds.
 
     Metrics: ShouldRateLimit OK counts authorized_calls 1 and authorized_hits call_hits, OVER_LIMIT
     limited_calls 1 under the name of the most restrictive limit that does not fit ("" if unnamed);
@@ -59,7 +57,7 @@ class RateLimitDecider:
         counters: CounterTable,
         series: Series,
         *,
-        headers: bool,
+        headers: HeaderSpec,
         statuses: bool,
         max_unknown_domains: int = 1000,
         max_labeled_series: int = 0,

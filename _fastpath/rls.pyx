@@ -14,6 +14,7 @@ from _fastpath.handler cimport OUTCOME_DEFER, Call, NativeHandler, Outcome, nati
 from _fastpath.limit_index cimport Limit, LimitIndex
 from _fastpath.metric_labels cimport LabelSeries, LabelSet, label_text
 from _fastpath.plan cimport Plan, Plans
+from _fastpath.rate_limit_headers cimport HeaderSettings, fill_header_settings
 from _fastpath.rls_answer cimport (
     CODE_OK,
     CODE_OVER_LIMIT,
@@ -169,6 +170,7 @@ cdef Outcome report(void *state, Call *call) noexcept nogil:
 # What keeps the shared pointers alive: every handler owns it.
 cdef class DeciderState:
     cdef Decider decider
+    cdef HeaderSettings headers
     cdef tuple owners
 
     def __dealloc__(self):
@@ -197,7 +199,7 @@ cdef class RateLimitDecider:
     cdef uint32_t thread
     cdef uint32_t bound
 
-    def __init__(self, Plans plans, CounterTable counters, Series series, *, bint headers,
+    def __init__(self, Plans plans, CounterTable counters, Series series, *, headers,
                  bint statuses, uint32_t max_unknown_domains=1000,
                  uint32_t max_labeled_series=0):
         cdef DeciderState state = DeciderState()
@@ -213,7 +215,9 @@ cdef class RateLimitDecider:
         state.decider.cells = series.cells
         state.decider.unknown = new UnknownDomains(max_unknown_domains, ids)
         state.decider.labeled = new LabelSeries(labeled_ids)
-        state.decider.headers = headers
+        fill_header_settings(&state.headers, headers)
+        if headers.family or headers.retry_after:
+            state.decider.headers = &state.headers
         state.decider.statuses = statuses
         self.state = state
         self.series = series

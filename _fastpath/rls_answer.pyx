@@ -7,13 +7,10 @@ from _fastpath.arena cimport Arena
 from _fastpath.counters cimport CounterHit
 from _fastpath.handler cimport OUTCOME_ANSWER, Call, Outcome
 from _fastpath.limit_index cimport Limit
+from _fastpath.rate_limit_headers cimport MOST_HEADERS, ShownLimit, write_headers
 from _fastpath.rls_codec cimport HeaderView, ResponseView, StatusView, encode_response
 from _fastpath.rls_work cimport REPORT, SHOULD_RATE_LIMIT, Work
 from _fastpath.wire cimport WireWriter
-
-cdef extern from "rls.hpp" namespace "tollhouse" nogil:
-    bint draft03_headers(const uint32_t *order, uint32_t count, const CounterHit *hits,
-                         const Limit **owners, Arena *arena, HeaderView *headers)
 
 
 cdef enum GrpcStatus:
@@ -67,14 +64,37 @@ cdef StatusView *fill_statuses(Work *work) noexcept nogil:
     return statuses
 
 
+# The headers of the limits that clients are told of; False when the arena is exhausted.
+cdef bint fill_headers(Work *work, ResponseView *response) noexcept nogil:
+    cdef uint32_t i, count = 0, most = work.applied + work.refusing
+    if not most:
+        return True
+    cdef Arena *arena = work.call.arena
+    cdef ShownLimit *shown = <ShownLimit *> arena.take(most * sizeof(ShownLimit))
+    cdef HeaderView *headers = <HeaderView *> arena.take(MOST_HEADERS * sizeof(HeaderView))
+    cdef const CounterHit *hit
+    if shown == NULL or headers == NULL:
+        return False
+    for i in range(most):
+        hit = &work.hits[work.order[i]]
+        shown[count].text = &work.owners[work.order[i]].header_text
+        shown[count].remaining = hit.remaining
+        shown[count].reset_ns = hit.reset_ns
+        shown[count].retry_ns = hit.retry_ns
+        shown[count].refuses = not hit.fits
+        count += 1
+    response.response_headers = headers
+    return write_headers(
+        work.decider.headers[0], shown, count, arena, headers, &response.response_header_count
+    )
+
+
 cdef Outcome answer(Work *work, Code code) noexcept nogil:
     cdef ResponseView response
-    cdef HeaderView headers[3]
-    cdef uint32_t shown = work.applied + work.refusing
     response.code = code
     response.statuses = NULL
     response.status_count = 0
-    response.response_headers = headers
+    response.response_headers = NULL
     response.response_header_count = 0
     response.request_headers = NULL
     response.request_header_count = 0
@@ -85,12 +105,9 @@ cdef Outcome answer(Work *work, Code code) noexcept nogil:
         response.status_count = work.request.count
         if response.statuses == NULL:
             return fail_too_large(work.call)
-    if work.decider.headers and work.method == SHOULD_RATE_LIMIT and shown:
-        if not draft03_headers(
-            work.order, shown, work.hits, work.owners, work.call.arena, headers
-        ):
+    if work.decider.headers != NULL and work.method == SHOULD_RATE_LIMIT:
+        if not fill_headers(work, &response):
             return fail_too_large(work.call)
-        response.response_header_count = 3
     return write(work.call, response)
 
 

@@ -9,6 +9,7 @@ from _fastpath.limit_index cimport Limit, LimitSet
 from _fastpath.metric_labels cimport LabelSeries, LabelSet
 from _fastpath.plan cimport PlanStore
 from _fastpath.program cimport Evaluation
+from _fastpath.rate_limit_headers cimport HeaderSettings
 from _fastpath.rls_codec cimport RequestView
 from _fastpath.value cimport Value
 from _fastpath.wire cimport TextView
@@ -34,7 +35,7 @@ cdef struct Decider:
     Cells *cells
     UnknownDomains *unknown
     LabelSeries *labeled
-    bint headers
+    const HeaderSettings *headers
     bint statuses
 
 

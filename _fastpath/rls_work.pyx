@@ -4,7 +4,7 @@ A request is decoded into views, the limits that could apply are collected and t
 evaluated, all in the call's arena, before a counter is asked.
 """
 
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport INT64_MAX, uint32_t, uint64_t
 from libc.string cimport memcpy
 
 from _fastpath.arena cimport Arena
@@ -184,7 +184,7 @@ cdef Applies weigh(Work *work, const Limit *limit) noexcept nogil:
         hit.fits = False
         hit.remaining = 0
         hit.reset_ns = 0
-        hit.retry_ns = 0
+        hit.retry_ns = INT64_MAX
         work.owners[work.capacity - work.refusing] = limit
         return REFUSES
     if result == APPLIES:

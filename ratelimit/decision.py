@@ -5,14 +5,15 @@ from dataclasses import dataclass
 
 from _fastpath.clock import Clock
 from _fastpath.counters import Hit, Mode, Verdict
+from _fastpath.header_spec import NEVER_NS, HeaderSpec
 from _fastpath.limit_spec import Fail
 from _fastpath.rls_message import Code, CurrentLimit, RateLimitResponse, Status
 from ratelimit.compiled_limit import CompiledLimit
-from ratelimit.headers import rate_limit_headers
+from ratelimit.headers import Headers, ShownLimit, rate_limit_headers
 from ratelimit.selection import Entries, Selection, select
 from ratelimit.store import CounterStore
 
-REFUSED = Verdict(fits=False, remaining=0, reset_ns=0, retry_ns=0)
+REFUSED = Verdict(fits=False, remaining=0, reset_ns=0, retry_ns=NEVER_NS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +50,17 @@ class Decision:
                 return outcome.limit.limit.name or ""
         return ""
 
-    def headers(self) -> tuple[tuple[str, str], ...]:
-        return rate_limit_headers([(o.limit.limit, o.verdict) for o in self.outcomes])
+    def headers(self, spec: HeaderSpec) -> Headers:
+        shown = [ShownLimit(o.limit.limit, o.verdict, not o.verdict.fits) for o in self.outcomes]
+        return rate_limit_headers(shown, spec)
 
-    def response(self, descriptors: int, *, headers: bool, statuses: bool) -> RateLimitResponse:
+    def response(
+        self, descriptors: int, *, headers: HeaderSpec, statuses: bool
+    ) -> RateLimitResponse:
         return RateLimitResponse(
             code=Code.OVER_LIMIT if self.over_limit else Code.OK,
             statuses=self._statuses(descriptors) if statuses else (),
-            response_headers=self.headers() if headers else (),
+            response_headers=self.headers(headers),
         )
 
     def _statuses(self, descriptors: int) -> tuple[Status, ...]:

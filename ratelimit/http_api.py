@@ -12,6 +12,7 @@ from aiohttp import web
 
 from _fastpath.clock import Clock
 from _fastpath.counters import Mode
+from _fastpath.header_spec import HeaderFamily, HeaderSpec
 from ratelimit.decision import Decision, decide
 from ratelimit.errors import StoreUnavailable
 from ratelimit.limit import SECOND_NS, Limit
@@ -21,7 +22,7 @@ from ratelimit.status import status
 
 MAX_BODY_BYTES = 2 << 20
 PAGE = 1000
-DRAFT_03 = "DraftVersion03"
+DRAFT_03 = HeaderSpec(HeaderFamily.DRAFT_VERSION_03)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 ReadClock = Callable[[], Clock]
 MoreStatus = Callable[[], Mapping[str, object]]
@@ -127,8 +128,8 @@ class _Api:
             return _json(None, 500)
         self._service.count_call(info.namespace, [info.values], decision, info.delta)
         response = _json(None, 429 if decision.over_limit else 200)
-        if info.response_headers == DRAFT_03:
-            response.headers.update(decision.headers())
+        if info.response_headers == "DraftVersion03":
+            response.headers.update(decision.headers(DRAFT_03))
         return response
 
     async def spec(self, request: web.Request) -> web.Response:

@@ -10,6 +10,7 @@ from _fastpath.cells import Series
 from _fastpath.clock import Clock
 from _fastpath.counters import CounterTable, Mode
 from _fastpath.errors import WireError
+from _fastpath.header_spec import NO_HEADERS, HeaderSpec
 from _fastpath.plan import Plans
 from _fastpath.rls import MALFORMED, TOO_LARGE, UNAVAILABLE_DETAIL, RateLimitDecider
 from _fastpath.rls_codec import decode_rate_limit_request, encode_rate_limit_response
@@ -33,7 +34,7 @@ MAX_LABELED_SERIES = 10_000  # of the request counters; past it they are told as
 class RateLimitService:
     """labels: the operator's, on the request counters; None: none, for the life of the process.
     counters: what the native lane asks; store: what the full lane does, over the same counters.
-    headers: X-RateLimit-* on ShouldRateLimit. statuses: one per descriptor, which lets Envoy
+    headers: of answers to ShouldRateLimit. statuses: one per descriptor, which lets Envoy
     write its own headers; Limitador sends none."""
 
     def __init__(
@@ -44,7 +45,7 @@ class RateLimitService:
         store: CounterStore,
         series: Series,
         *,
-        headers: bool,
+        headers: HeaderSpec,
         statuses: bool = True,
         labels: ActiveLabels | None = None,
     ) -> None:
@@ -87,7 +88,7 @@ class RateLimitService:
         descriptors = _entries(request)
         decision = await self._decide(request, descriptors, Mode.CHECK, context)
         self.count_call(request.domain, descriptors, decision, None)
-        return self._answer(request, decision, headers=False)
+        return self._answer(request, decision, headers=NO_HEADERS)
 
     async def report(self, data: bytes, context: Context) -> bytes:
         request = _decode(data)
@@ -135,7 +136,9 @@ class RateLimitService:
         self.count_failures(request.domain, decision)
         return decision
 
-    def _answer(self, request: RateLimitRequest, decision: Decision, *, headers: bool) -> bytes:
+    def _answer(
+        self, request: RateLimitRequest, decision: Decision, *, headers: HeaderSpec
+    ) -> bytes:
         response = decision.response(
             len(request.descriptors), headers=headers, statuses=self._statuses
         )

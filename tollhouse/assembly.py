@@ -33,7 +33,7 @@ from tollhouse.manifests_source import ManifestsSource
 from tollhouse.publisher import Publisher
 from tollhouse.reflection import Reflection
 from tollhouse.reloading import Reloading, Source
-from tollhouse.settings import RateLimitHeaders, RateLimitStatuses, ServeSettings
+from tollhouse.settings import RateLimitStatuses, ServeSettings
 from tollhouse.transport import GrpcServer, open_server
 from tollhouse.transport_metrics import TransportCollector
 
@@ -48,7 +48,6 @@ class Assembly:
         counters = CounterTable(settings.max_counters)
         store = MemoryStore(counters, now)
         active = ActiveLimits(store, series, publisher.limits)
-        headers = settings.rate_limit_headers is RateLimitHeaders.DRAFT_VERSION_03
         statuses = settings.rate_limit_statuses is RateLimitStatuses.DESCRIPTORS
         labels = ActiveLabels(publisher.labels) if _labeled(settings) else None
         self._limits = RateLimitService(
@@ -57,7 +56,7 @@ class Assembly:
             counters,
             store,
             series,
-            headers=headers,
+            headers=settings.headers,
             statuses=statuses,
             labels=labels,
         )

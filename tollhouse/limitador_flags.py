@@ -16,7 +16,7 @@ from tollhouse.address import Address
 from tollhouse.errors import UsageError
 from tollhouse.flags import Flag
 from tollhouse.log import Format, Level
-from tollhouse.settings import RateLimitHeaders, RateLimitStatuses, ServeSettings
+from tollhouse.settings import RateLimitHeaders, RateLimitStatuses, RetryAfter, ServeSettings
 
 PROGRAM = "tollhouse limitador"
 VERSION = "2.4.0"
@@ -171,6 +171,7 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> Limitador
         authz_listen=None,
         http_listen=Address(given["http_ip"], given["http_port"]),
         rate_limit_headers=given["rate_limit_headers"],
+        retry_after=RetryAfter.NEVER,
         rate_limit_statuses=RateLimitStatuses.NONE,
         limit_name_in_labels=given["limit_name_in_labels"],
         custom_metric_labels=given["custom_metric_labels"],

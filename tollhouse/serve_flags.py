@@ -7,7 +7,7 @@ from tollhouse import flags
 from tollhouse.address import Address
 from tollhouse.flags import Flag
 from tollhouse.log import Format, Level
-from tollhouse.settings import RateLimitHeaders, RateLimitStatuses, Transport
+from tollhouse.settings import RateLimitHeaders, RateLimitStatuses, RetryAfter, Transport
 
 MOST = (1 << 31) - 1
 BOUND = "bound_"
@@ -22,9 +22,16 @@ SERVE_FLAGS = (
         "rate_limit_headers",
         flags.text_of(RateLimitHeaders),
         "HEADERS",
-        "X-RateLimit-* headers in rate limit answers: NONE or DRAFT_VERSION_03",
+        "headers of rate limit answers: NONE, DRAFT_VERSION_03, RATELIMIT or IETF",
         "configuration",
         short="-H",
+    ),
+    Flag(
+        "retry_after",
+        flags.text_of(RetryAfter),
+        "WHEN",
+        "Retry-After in refusals: WITH_HEADERS (unless those are NONE), ALWAYS or NEVER",
+        "configuration",
     ),
     Flag(
         "rate_limit_statuses",

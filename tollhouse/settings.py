@@ -5,6 +5,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from _fastpath.bounds import Bounds
+from _fastpath.header_spec import HeaderFamily, HeaderSpec
 from tollhouse.address import Address
 from tollhouse.log import Format, Level
 
@@ -21,10 +22,20 @@ class Transport(StrEnum):
 
 
 class RateLimitHeaders(StrEnum):
-    """Whether ShouldRateLimit answers with X-RateLimit-* headers; Limitador's names."""
+    """The headers that ShouldRateLimit answers with, see `HeaderFamily`; Limitador has two."""
 
     NONE = "NONE"
     DRAFT_VERSION_03 = "DRAFT_VERSION_03"
+    RATELIMIT = "RATELIMIT"
+    IETF = "IETF"
+
+
+class RetryAfter(StrEnum):
+    """When a refusal carries Retry-After."""
+
+    WITH_HEADERS = "WITH_HEADERS"
+    ALWAYS = "ALWAYS"
+    NEVER = "NEVER"
 
 
 class RateLimitStatuses(StrEnum):
@@ -53,6 +64,8 @@ class ServeSettings:
     """I/O threads of the native transport, 0 … 256; 0: one per usable CPU."""
     transport: Transport = Transport.NATIVE
     rate_limit_headers: RateLimitHeaders = RateLimitHeaders.NONE
+    retry_after: RetryAfter = RetryAfter.WITH_HEADERS
+    """WITH_HEADERS: when rate_limit_headers are not NONE."""
     rate_limit_statuses: RateLimitStatuses = RateLimitStatuses.DESCRIPTORS
     """NONE answers as Limitador does."""
     limit_name_in_labels: bool = False
@@ -74,6 +87,13 @@ class ServeSettings:
     log_level: Level = Level.INFO
     log_format: Format = Format.TEXT
     bounds: Bounds = field(default_factory=Bounds)
+
+    @property
+    def headers(self) -> HeaderSpec:
+        """What both settings of rate limit headers come to."""
+        family = HeaderFamily[self.rate_limit_headers]
+        told = self.retry_after is RetryAfter.WITH_HEADERS and family is not HeaderFamily.NONE
+        return HeaderSpec(family, retry_after=told or self.retry_after is RetryAfter.ALWAYS)
 
 
 @dataclass(frozen=True, slots=True)

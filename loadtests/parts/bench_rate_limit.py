@@ -6,6 +6,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from _fastpath.cells import Series
 from _fastpath.constant import ConstantAnswer
 from _fastpath.counters import CounterTable
+from _fastpath.header_spec import NO_HEADERS, HeaderFamily, HeaderSpec
 from _fastpath.limit_index import limit_index, limit_set
 from _fastpath.limit_spec import Algorithm, LimitSpec, Quota
 from _fastpath.plan import Plans
@@ -24,7 +25,7 @@ def entry(key: str) -> NativeProgram:
     return builder.finish()
 
 
-def decider(limits: int, *, headers: bool = False) -> RateLimitDecider:
+def decider(limits: int, *, headers: HeaderSpec = NO_HEADERS) -> RateLimitDecider:
     """The request meets the first of these limits."""
     series, plans = Series(1), Plans(1)
     specs = [
@@ -49,8 +50,10 @@ def bench_should_rate_limit(benchmark: BenchmarkFixture, limits: int) -> None:
     benchmark(decider(limits).should_rate_limit, REQUEST, 1, 1)
 
 
-def bench_should_rate_limit_with_headers(benchmark: BenchmarkFixture) -> None:
-    benchmark(decider(1, headers=True).should_rate_limit, REQUEST, 1, 1)
+@pytest.mark.parametrize("family", [family for family in HeaderFamily if family])
+def bench_should_rate_limit_with_headers(benchmark: BenchmarkFixture, family: HeaderFamily) -> None:
+    headers = HeaderSpec(family, retry_after=True)
+    benchmark(decider(1, headers=headers).should_rate_limit, REQUEST, 1, 1)
 
 
 @pytest.mark.parametrize("namespaces", [1, 10_000])

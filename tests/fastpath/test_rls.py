@@ -9,6 +9,7 @@ from google.protobuf.duration_pb2 import Duration
 from _fastpath.cells import Series
 from _fastpath.counters import CounterTable
 from _fastpath.handler import NativeHandler, Unit
+from _fastpath.header_spec import NO_HEADERS, HeaderFamily, HeaderSpec
 from _fastpath.limit_index import limit_index, limit_set
 from _fastpath.limit_spec import LimitSpec, OnError
 from _fastpath.plan import Plans
@@ -18,6 +19,7 @@ from protos.generated.ratelimit_1_40_pb2 import RateLimitRequest, RateLimitRespo
 from tests.fastpath.quotas import at, fixed
 
 SECOND = 10**9
+DRAFT_03 = HeaderSpec(HeaderFamily.DRAFT_VERSION_03)
 OK, OVER, UNKNOWN = RateLimitResponse.OK, RateLimitResponse.OVER_LIMIT, RateLimitResponse.UNKNOWN
 
 
@@ -56,7 +58,11 @@ class Service:
     """A decider with its plan and clock; answers as protobuf messages."""
 
     def __init__(
-        self, *limits: LimitSpec, headers: bool = False, statuses: bool = True, unknown: int = 10
+        self,
+        *limits: LimitSpec,
+        headers: HeaderSpec = NO_HEADERS,
+        statuses: bool = True,
+        unknown: int = 10,
     ) -> None:
         self.series = Series(1)
         self.plans = Plans(1)
@@ -147,7 +153,9 @@ def test_request_past_the_bounds_is_resource_exhausted() -> None:
 
 
 def test_request_before_the_first_plan_is_unavailable() -> None:
-    decider = RateLimitDecider(Plans(1), CounterTable(), Series(1), headers=False, statuses=True)
+    decider = RateLimitDecider(
+        Plans(1), CounterTable(), Series(1), headers=NO_HEADERS, statuses=True
+    )
     assert decider.should_rate_limit(request().SerializeToString(), 0, 0)[2:4] == (
         14,
         UNAVAILABLE_DETAIL,
@@ -156,7 +164,7 @@ def test_request_before_the_first_plan_is_unavailable() -> None:
 
 def test_decision_larger_than_the_table_is_unavailable() -> None:
     plans, series = Plans(1), Series(1)
-    decider = RateLimitDecider(plans, CounterTable(1), series, headers=False, statuses=True)
+    decider = RateLimitDecider(plans, CounterTable(1), series, headers=NO_HEADERS, statuses=True)
     plans.publish(limit_index({"ns": limit_set("ns", [limit(1), limit(2)], series)}), None)
     assert decider.should_rate_limit(request().SerializeToString(), 0, 0)[2] == 14
 
@@ -260,7 +268,7 @@ def test_headers_list_limits_by_remaining_then_name() -> None:
         limit(3, 4, 30, name="a"),
         limit(4, 4, 40),
         limit(5, 4, 50, name=""),
-        headers=True,
+        headers=DRAFT_03,
     )
     assert headers(service.should({"u": "x"}, hits=3)) == {
         "X-RateLimit-Limit": '4, 4;w=40, 4;w=50;name="", 4;w=30;name="a", 4;w=20;name="b", '
@@ -277,7 +285,7 @@ def test_headers_list_limits_by_remaining_then_name() -> None:
 
 
 def test_headers_appear_only_on_should_rate_limit_with_a_limit() -> None:
-    service = Service(limit(1, conditions=["descriptors[0].m == 'GET'"]), headers=True)
+    service = Service(limit(1, conditions=["descriptors[0].m == 'GET'"]), headers=DRAFT_03)
     assert headers(service.should({"m": "PUT"})) == {}
     assert headers(service.check({"m": "GET"})) == {}
     assert headers(service.should({"m": "GET"}))["X-RateLimit-Limit"] == "10, 10;w=60"

@@ -7,6 +7,7 @@ import pytest
 
 from _fastpath.cells import Series
 from _fastpath.counters import CounterTable
+from _fastpath.header_spec import HeaderFamily, HeaderSpec
 from _fastpath.limit_index import limit_index, limit_set
 from _fastpath.limit_spec import LimitSpec
 from _fastpath.plan import Plans
@@ -46,7 +47,9 @@ async def fire(channel: grpc.aio.Channel, user: int, calls: int) -> int:
 @pytest.mark.parametrize("max_value", [40, 150, 10_000])
 async def test_threads_together_let_exactly_the_limit_pass(max_value: int) -> None:
     series, plans, counters = Series(THREADS), Plans(THREADS), CounterTable()
-    decider = RateLimitDecider(plans, counters, series, headers=True, statuses=True)
+    decider = RateLimitDecider(
+        plans, counters, series, headers=HeaderSpec(HeaderFamily.DRAFT_VERSION_03), statuses=True
+    )
     plans.publish(limit_index({"ns": limit_set("ns", specs(max_value), series)}), None)
     server = Server([UnaryMethod(PATH, refuse, decider.should_rate_limit)], threads=THREADS)
     address = server.listen("127.0.0.1:0")

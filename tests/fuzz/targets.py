@@ -12,6 +12,7 @@ from _fastpath.cells import Series
 from _fastpath.check_codec import decode_check_request
 from _fastpath.counters import CounterTable
 from _fastpath.errors import WireError
+from _fastpath.header_spec import HeaderFamily, HeaderSpec
 from _fastpath.plan import Plans
 from _fastpath.rls import RateLimitDecider
 from _fastpath.rls_codec import decode_rate_limit_request
@@ -48,7 +49,13 @@ class Target:
         assert (refused is None) == (oracle_refused is None), f"{refused!r} or {oracle_refused!r}"
 
 
-DECIDER = RateLimitDecider(Plans(1), CounterTable(), Series(1), headers=True, statuses=True)
+DECIDER = RateLimitDecider(
+    Plans(1),
+    CounterTable(),
+    Series(1),
+    headers=HeaderSpec(HeaderFamily.DRAFT_VERSION_03),
+    statuses=True,
+)
 
 
 def read_rate_limit_in_both_lanes(data: bytes) -> object:

@@ -11,6 +11,7 @@ import pytest
 from _fastpath.bounds import Bounds
 from _fastpath.cells import Series
 from _fastpath.counters import CounterTable
+from _fastpath.header_spec import NO_HEADERS
 from _fastpath.limit_index import limit_index
 from _fastpath.plan import Plans
 from _fastpath.rls import RateLimitDecider
@@ -153,7 +154,7 @@ async def test_native_handler_answers_and_fails(
         raise AssertionError("nothing was deferred")
 
     plans, series = Plans(1), Series(1)
-    decider = RateLimitDecider(plans, CounterTable(), series, headers=False, statuses=False)
+    decider = RateLimitDecider(plans, CounterTable(), series, headers=NO_HEADERS, statuses=False)
     method = UnaryMethod(SERVICE + "native", unused, native=decider.should_rate_limit)
     served = await serve([method])
     native = connect(served.address).unary_unary(method.path)

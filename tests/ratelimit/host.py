@@ -10,6 +10,7 @@ from envoy.service.ratelimit.v3 import rls_pb2
 from _fastpath.cells import Series
 from _fastpath.clock import Clock
 from _fastpath.counters import Counter, CounterTable
+from _fastpath.header_spec import NO_HEADERS, HeaderFamily, HeaderSpec
 from _fastpath.plan import Plans
 from _fastpath.rpc import Metadata, RpcError, Status, UnaryMethod
 from ratelimit.active_limits import ActiveLimits
@@ -23,6 +24,7 @@ SECOND_NS = 1_000_000_000
 WALL_NS = 1_800_000_000 * SECOND_NS
 T = TypeVar("T")
 LANES = ("native", "full")
+DRAFT_03 = HeaderSpec(HeaderFamily.DRAFT_VERSION_03)
 Response = rls_pb2.RateLimitResponse
 OK, OVER_LIMIT, UNKNOWN = Response.OK, Response.OVER_LIMIT, Response.UNKNOWN
 
@@ -60,7 +62,7 @@ class Host:
     The native handler's outcomes are noted."""
 
     native: bool
-    headers: bool = False
+    headers: HeaderSpec = NO_HEADERS
     statuses: bool = True
     loaded: bool = True
     labeled: bool = False

@@ -6,12 +6,22 @@ Sources: Kuadrant/limitador at 2981b2b, `limitador-server/src/envoy_rls/server.r
 
 import pytest
 
-from tests.ratelimit.host import LANES, OK, OVER_LIMIT, UNKNOWN, Host, codes, headers, request
+from tests.ratelimit.host import (
+    DRAFT_03,
+    LANES,
+    OK,
+    OVER_LIMIT,
+    UNKNOWN,
+    Host,
+    codes,
+    headers,
+    request,
+)
 
 
 @pytest.fixture(params=LANES)
 def host(request: pytest.FixtureRequest) -> Host:
-    return Host(native=request.param == "native", headers=True)
+    return Host(native=request.param == "native", headers=DRAFT_03)
 
 
 GET_PER_APP = """

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from _fastpath.header_spec import HeaderFamily, HeaderSpec
 from _fastpath.limit_spec import OnError
 from expressions.cel import Context, compile_expression
 from ratelimit.compiled_limit import CompiledLimit
@@ -75,7 +76,7 @@ def compiled(draw: st.DrawFn) -> CompiledLimit:
         seconds=draw(st.sampled_from([0, 1, 60, 86_400, 2**64 - 1])),
         conditions=tuple(conditions),
         variables=tuple(variables),
-        name=draw(st.sampled_from([None, "", "one", 'per "user"\r\n', "é"])),
+        name=draw(st.sampled_from([None, "", "one", 'per "user"\r\n', "é\\"])),
         id=draw(st.sampled_from([None, "id"])),
         on_error=draw(st.sampled_from(OnError)),
     )
@@ -117,15 +118,22 @@ hostile = st.binary(max_size=60) | st.tuples(message(), st.binary(max_size=6)).m
 step = st.tuples(st.sampled_from(METHODS), message() | hostile, st.sampled_from([0, 0, 0.4, 1, 60]))
 
 
-def hosts(limits: Sequence[CompiledLimit]) -> tuple[Host, Host]:
-    native, full = Host(native=True, headers=True), Host(native=False, headers=True)
+families = st.builds(HeaderSpec, st.sampled_from(HeaderFamily), retry_after=st.booleans())
+
+
+def hosts(limits: Sequence[CompiledLimit], headers: HeaderSpec) -> tuple[Host, Host]:
+    native, full = Host(native=True, headers=headers), Host(native=False, headers=headers)
     for host in (native, full):
         host.run(host.active.apply(LimitsFile("f.yaml", tuple(limits))))
     return native, full
 
 
-def compare(limits: Sequence[CompiledLimit], steps: Sequence[tuple[str, bytes, float]]) -> None:
-    native, full = hosts(limits)
+def compare(
+    limits: Sequence[CompiledLimit],
+    headers: HeaderSpec,
+    steps: Sequence[tuple[str, bytes, float]],
+) -> None:
+    native, full = hosts(limits, headers)
     for method, data, seconds in steps:
         assert native.answer(method, data) == full.answer(method, data)
         native.advance(seconds)
@@ -135,17 +143,17 @@ def compare(limits: Sequence[CompiledLimit], steps: Sequence[tuple[str, bytes, f
 
 
 @settings(max_examples=50, deadline=None)
-@given(limits, st.lists(step, max_size=12))
+@given(limits, families, st.lists(step, max_size=12))
 def test_lanes_agree_on_anything(
-    limits: list[CompiledLimit], steps: list[tuple[str, bytes, float]]
+    limits: list[CompiledLimit], headers: HeaderSpec, steps: list[tuple[str, bytes, float]]
 ) -> None:
-    compare(limits, steps)
+    compare(limits, headers, steps)
 
 
 @pytest.mark.slow
 @settings(max_examples=1500, deadline=None, suppress_health_check=list(HealthCheck))
-@given(limits, st.lists(step, max_size=12))
+@given(limits, families, st.lists(step, max_size=12))
 def test_lanes_agree_on_much_more(
-    limits: list[CompiledLimit], steps: list[tuple[str, bytes, float]]
+    limits: list[CompiledLimit], headers: HeaderSpec, steps: list[tuple[str, bytes, float]]
 ) -> None:
-    compare(limits, steps)
+    compare(limits, headers, steps)

@@ -8,12 +8,12 @@ import pytest
 from ratelimit.errors import LimitsFileError
 from ratelimit.limitador_file import parse
 from ratelimit.status import status
-from tests.ratelimit.host import LANES, OK, OVER_LIMIT, Host, codes, headers
+from tests.ratelimit.host import DRAFT_03, LANES, OK, OVER_LIMIT, Host, codes, headers
 
 
 @pytest.fixture(params=LANES)
 def host(request: pytest.FixtureRequest) -> Host:
-    return Host(native=request.param == "native", headers=True)
+    return Host(native=request.param == "native", headers=DRAFT_03)
 
 
 def text(max_value: int = 2, *, name: str = "", namespace: str = "ns", condition: str = "") -> str:

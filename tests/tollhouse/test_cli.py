@@ -18,6 +18,7 @@ from tollhouse.settings import (
     CheckSettings,
     RateLimitHeaders,
     RateLimitStatuses,
+    RetryAfter,
     ServeSettings,
     Transport,
 )
@@ -25,6 +26,7 @@ from tollhouse.settings import (
 EXAMPLES = {
     "limits": ("l.yaml", Path("l.yaml")),
     "rate_limit_headers": ("draft_version_03", RateLimitHeaders.DRAFT_VERSION_03),
+    "retry_after": ("always", RetryAfter.ALWAYS),
     "rate_limit_statuses": ("none", RateLimitStatuses.NONE),
     "limit_name_in_labels": ("true", True),
     "custom_metric_labels": ("m.yaml", Path("m.yaml")),
@@ -60,6 +62,7 @@ def test_defaults_are_those_promised() -> None:
         threads=0,
         transport=Transport.NATIVE,
         rate_limit_headers=RateLimitHeaders.NONE,
+        retry_after=RetryAfter.WITH_HEADERS,
         rate_limit_statuses=RateLimitStatuses.DESCRIPTORS,
         limit_name_in_labels=False,
         custom_metric_labels=None,

@@ -10,7 +10,7 @@ from tollhouse.address import Address
 from tollhouse.errors import UsageError
 from tollhouse.limitador_flags import FLAGS, STORAGES, LimitadorSettings, parse
 from tollhouse.log import Format, Level
-from tollhouse.settings import RateLimitHeaders, RateLimitStatuses, ServeSettings
+from tollhouse.settings import RateLimitHeaders, RateLimitStatuses, RetryAfter, ServeSettings
 
 
 def serve(*arguments: str, **environment: str) -> ServeSettings:
@@ -26,7 +26,8 @@ def test_defaults_are_limitadors() -> None:
             authz_listen=None,
             http_listen=Address("0.0.0.0", 8080),
             rate_limit_headers=RateLimitHeaders.NONE,
-            rate_limit_statuses=RateLimitStatuses.NONE,
+            retry_after=RetryAfter.NEVER,
+        rate_limit_statuses=RateLimitStatuses.NONE,
             grpc_reflection=False,
             http_log=True,
             log_level=Level.ERROR,

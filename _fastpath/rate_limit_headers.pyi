@@ -1,0 +1,1 @@
+"""Compiled header settings; nothing of it is reachable from Python."""

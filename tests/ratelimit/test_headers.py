@@ -1,0 +1,121 @@
+"""Header families and Retry-After, in both lanes."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from _fastpath.header_spec import HeaderFamily, HeaderSpec
+from tests.ratelimit.host import LANES, OVER_LIMIT, Host, Response, headers
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "headers.md"
+FAMILIES = [family for family in HeaderFamily if family]
+
+
+@pytest.fixture(params=LANES)
+def lane(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def host(lane: str, limits: str, family: HeaderFamily, *, retry_after: bool = True) -> Host:
+    made = Host(native=lane == "native", headers=HeaderSpec(family, retry_after=retry_after))
+    made.load(limits)
+    return made
+
+
+def blocks(language: str) -> list[str]:
+    found = re.findall(rf"^```{language}\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    assert found, f"no {language} in {PAGE}"
+    return found
+
+
+def lines(response: Response) -> str:
+    pairs = ((h.key, h.value) for h in response.response_headers_to_add)
+    return "".join(f"{key}: {value}\n" for key, value in pairs)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_page_shows_what_is_answered(lane: str, family: HeaderFamily) -> None:
+    shop = host(lane, blocks("yaml")[0], family)
+    answers = [shop.should("shop", {"user": "ann"}) for _ in range(3)]
+    shop.advance(20.5)
+    refused = shop.should("shop", {"user": "ann"})
+    assert refused.overall_code == OVER_LIMIT
+    assert [f"{lines(answers[0])}---\n{lines(refused)}"] == blocks(f"http {family.name}")
+
+
+def limit(**fields: object) -> str:
+    given = {"namespace": "ns", "max_value": 1, "seconds": 60, "conditions": [], "variables": []}
+    return f"- {{{', '.join(f'{key}: {value}' for key, value in {**given, **fields}.items())}}}\n"
+
+
+def test_ietf_names_are_strings_of_structured_fields(lane: str) -> None:
+    names = ['"a \\"b\\" \\\\ c"', '"é\\n"', '""']
+    limits = "".join(limit(name=name, seconds=60 + i) for i, name in enumerate(names))
+    answer = headers(host(lane, limits, HeaderFamily.IETF).should("ns", {}))
+    string = r'"(?:[ !#-\[\]-~]|\\["\\])*"'
+    policies = re.findall(rf"({string});q=1;w=(\d+)", answer["RateLimit-Policy"])
+    shown = {window: name for name, window in policies}
+    assert shown["60"] == r'"a \"b\" \\ c"'
+    assert shown["61"] == '"%c3%a9%0a"'
+    assert re.fullmatch('"limit-[0-9a-f]{8}"', shown["62"])
+    assert re.findall(rf"({string});r=0", answer["RateLimit"]) == [name for name, _ in policies]
+
+
+def test_ietf_integers_have_15_digits(lane: str) -> None:
+    answer = headers(
+        host(lane, limit(max_value=2**64 - 1, name="x"), HeaderFamily.IETF).should("ns", {})
+    )
+    assert answer["RateLimit-Policy"] == '"x";q=999999999999999;w=60'
+    assert answer["RateLimit"] == '"x";r=999999999999999;t=60'
+
+
+def test_window_of_zero_is_no_ietf_window(lane: str) -> None:
+    answer = headers(host(lane, limit(seconds=0, name="x"), HeaderFamily.IETF).should("ns", {}))
+    assert answer["RateLimit-Policy"] == '"x";q=1'
+
+
+def test_values_of_variables_are_not_told(lane: str) -> None:
+    limits = limit(variables='["descriptors[0].user"]')
+    for family in FAMILIES:
+        answers = [host(lane, limits, family).should("ns", {"user": "ann@x"}) for _ in range(2)]
+        assert "ann" not in "".join(map(lines, answers))
+
+
+def test_retry_after_is_the_longest_wait_of_those_that_refuse(lane: str) -> None:
+    limits = limit(name="minute") + limit(name="hour", seconds=3600) + limit(max_value=9, seconds=9)
+    shop = host(lane, limits, HeaderFamily.NONE)
+    assert headers(shop.should("ns", {})) == {}
+    shop.advance(0.25)
+    assert headers(shop.should("ns", {})) == {"Retry-After": "3600"}
+    shop.advance(3599.75 - 0.001)
+    assert headers(shop.should("ns", {})) == {"Retry-After": "1"}
+
+
+def test_retry_after_is_left_out_when_waiting_does_not_help(lane: str) -> None:
+    limits = limit(max_value=2) + limit(max_value=5, seconds=7)
+    shop = host(lane, limits, HeaderFamily.NONE)
+    assert headers(shop.should("ns", {}, hits=3)) == {}
+    failing = limit(conditions="[\"int('x') == 1\"]", on_error="refuse")
+    assert headers(host(lane, failing, HeaderFamily.NONE).should("ns", {})) == {}
+
+
+@pytest.mark.parametrize("family", HeaderFamily)
+def test_retry_after_can_be_off(lane: str, family: HeaderFamily) -> None:
+    shop = host(lane, limit(max_value=1), family, retry_after=False)
+    answers = [headers(shop.should("ns", {})) for _ in range(2)]
+    assert "Retry-After" not in answers[1]
+    assert bool(answers[1]) == bool(family)
+
+
+def test_ratelimit_headers_take_other_names(lane: str) -> None:
+    spec = HeaderSpec(HeaderFamily.RATELIMIT, names=("X-Max", "X-Left", "X-Until"))
+    shop = Host(native=lane == "native", headers=spec)
+    shop.load(limit())
+    assert headers(shop.should("ns", {})) == {"X-Max": "1", "X-Left": "0", "X-Until": "60"}
+
+
+def test_checks_and_reports_have_no_headers(lane: str) -> None:
+    for family in FAMILIES:
+        shop = host(lane, limit(max_value=0), family)
+        assert lines(shop.check("ns", {})) == lines(shop.report("ns", {})) == ""
