@@ -1,6 +1,7 @@
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libcpp.vector cimport vector
 
+from _fastpath.calendar cimport NativeCalendar
 from _fastpath.handler cimport Clock
 
 
@@ -8,15 +9,12 @@ cdef extern from "quota.hpp" namespace "tollhouse" nogil:
     ctypedef enum Algorithm:
         FIXED_WINDOW, ALIGNED_WINDOW, CALENDAR_WINDOW, SLIDING_WINDOW, TOKEN_BUCKET, CONCURRENCY
 
-    cdef struct Calendar:
-        pass
-
     cdef cppclass Quota:
         Algorithm algorithm
         uint64_t max_value
         int64_t window_ns
         uint64_t burst
-        const Calendar *calendar
+        const NativeCalendar *calendar
 
 
 cdef extern from "counters.hpp" namespace "tollhouse" nogil:

@@ -5,6 +5,7 @@ from libc.stdint cimport INT64_MAX, UINT64_MAX, int64_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 from libcpp.vector cimport vector
 
+from _fastpath.calendar cimport Calendar
 from _fastpath.handler cimport Clock
 
 from enum import IntEnum
@@ -90,9 +91,12 @@ cdef bytes sorted_digests(digests):
 
 cdef int fill_quota(Quota *quota, given) except -1:
     """Raises ValueError for what is out of range."""
+    cdef Calendar calendar = given.calendar
     algorithm = LimitAlgorithm(given.algorithm)
     if algorithm is not LimitAlgorithm.FIXED_WINDOW:
         raise ValueError(f"the counter table does not know {algorithm.name}")
+    if (calendar is not None) != (algorithm is LimitAlgorithm.CALENDAR_WINDOW):
+        raise ValueError("a calendar belongs to CALENDAR_WINDOW, and to no other")
     for name in ("max_value", "burst"):
         if not 0 <= getattr(given, name) <= UINT64_MAX:
             raise ValueError(f"{name} is out of range: {getattr(given, name)}")
@@ -103,6 +107,8 @@ cdef int fill_quota(Quota *quota, given) except -1:
     quota.window_ns = given.window_ns
     quota.burst = given.burst
     quota.calendar = NULL
+    if calendar is not None:
+        quota.calendar = calendar.native()
     return 0
 
 

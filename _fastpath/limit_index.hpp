@@ -14,6 +14,7 @@
 #include <tuple>
 #include <vector>
 
+#include "calendar.hpp"
 #include "counted.hpp"
 #include "counter_shard.hpp"
 #include "rate_limit_headers.hpp"
@@ -57,8 +58,8 @@ struct EqualityTest {
     }
 };
 
-// Immutable once its set is built; owns a reference to each program. A program is null where the
-// expression has none.
+// Immutable once its set is built; owns a reference to each program and to the quota's calendar. A
+// program is null where the expression has none.
 struct Limit {
     char digest[DIGEST_SIZE];
     Quota quota;
@@ -83,6 +84,7 @@ struct Limit {
     ~Limit() {
         for (Counted *program : conditions) drop(program);
         for (Counted *program : variables) drop(program);
+        drop(const_cast<Calendar *>(quota.calendar));
     }
 
     void seal() {

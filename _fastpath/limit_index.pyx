@@ -45,6 +45,7 @@ cdef int fill_limit(Limit *limit, spec) except -1:
         raise ValueError(f"descriptor is negative: {spec.descriptor}")
     memcpy(limit.digest, PyBytes_AS_STRING(digest), DIGEST_SIZE)
     fill_quota(&limit.quota, spec.quota)
+    retain(<Counted *> limit.quota.calendar)
     limit.named = spec.name is not None
     limit.name = (spec.name or "").encode()
     limit.has_id = spec.id is not None

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import NamedTuple
 
+from _fastpath.calendar import Calendar
 from _fastpath.handler import Unit
 
 
@@ -28,12 +29,16 @@ class Quota(NamedTuple):
     """How one counter counts.
 
     max_value: 0 … 2^64 - 1. window_ns: 0 … 2^63 - 1; a window of 0 never counts anything.
+    CONCURRENCY: the lease of a slot. CALENDAR_WINDOW: the nominal length, for display only.
+    burst: capacity of a TOKEN_BUCKET, 0 … 2^64 - 1; 0 stands for max_value. calendar: of a
+    CALENDAR_WINDOW, and of no other.
     """
 
     algorithm: Algorithm
     max_value: int
     window_ns: int
     burst: int = 0
+    calendar: Calendar | None = None
 
 
 class Fail(IntEnum):
