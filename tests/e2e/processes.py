@@ -47,11 +47,17 @@ def request(
     method: str = "GET",
     host: str = "toys.example.com",
     headers: dict[str, str] | None = None,
+    body: Any = None,
 ) -> Answer:
-    """One request to 127.0.0.1 on a connection of its own."""
+    """One request to 127.0.0.1 on a connection of its own; a body is sent as JSON by POST."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    sent = {"host": host, **(headers or {})}
+    content = None
+    if body is not None:
+        method, content = "POST", json.dumps(body)
+        sent["content-type"] = "application/json"
     try:
-        connection.request(method, path, headers={"host": host, **(headers or {})})
+        connection.request(method, path, content, sent)
         response = connection.getresponse()
         lines = [(name.lower(), value) for name, value in response.getheaders()]
         return Answer(response.status, lines, response.read())
@@ -195,14 +201,18 @@ class Envoy(Process):
 
 
 class Echo(BaseHTTPRequestHandler):
-    """Answers 200 with the request's headers, as a list of pairs, in a JSON body."""
+    """Answers 200 with the JSON that was sent or, without any, with the request's headers as a
+    list of pairs."""
 
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
         lines = [(name.lower(), value) for name, value in self.headers.items()]
-        body = json.dumps({"path": self.path, "headers": lines}).encode()
+        body = self.rfile.read(int(self.headers.get("content-length", "0")))
+        if not body:
+            body = json.dumps({"path": self.path, "headers": lines}).encode()
         self.send_response(200)
+        self.send_header("content-type", "application/json")
         self.send_header("content-length", str(len(body)))
         if cost := self.headers.get("x-cost"):
             self.send_header("x-cost", cost)

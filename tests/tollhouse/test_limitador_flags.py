@@ -27,7 +27,7 @@ def test_defaults_are_limitadors() -> None:
             http_listen=Address("0.0.0.0", 8080),
             rate_limit_headers=RateLimitHeaders.NONE,
             retry_after=RetryAfter.NEVER,
-        rate_limit_statuses=RateLimitStatuses.NONE,
+            rate_limit_statuses=RateLimitStatuses.NONE,
             grpc_reflection=False,
             http_log=True,
             log_level=Level.ERROR,
