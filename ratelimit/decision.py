@@ -18,10 +18,11 @@ REFUSED = Verdict(fits=False, remaining=0, reset_ns=0, retry_ns=NEVER_NS)
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One limit that applied, with what its counter said."""
+    """One limit that applied, with what its counter was asked and said; hit None: it was not."""
 
     limit: CompiledLimit
     verdict: Verdict
+    hit: Hit | None = None
 
     @property
     def restrictiveness(self) -> tuple[int, bool, bytes, bytes]:
@@ -98,10 +99,11 @@ async def decide(
     if refusing:
         mode = Mode.CHECK
     fails = [Fail.CLOSED] * len(selection.applying)
-    verdicts = await store.decide(_hits(selection, hits), fails, mode, clock)
+    asked = _hits(selection, hits)
+    verdicts = await store.decide(asked, fails, mode, clock)
     outcomes = [
-        Outcome(selected.limit, verdict)
-        for selected, verdict in zip(selection.applying, verdicts, strict=True)
+        Outcome(selected.limit, verdict, hit)
+        for selected, verdict, hit in zip(selection.applying, verdicts, asked, strict=True)
         if verdict is not None
     ]
     outcomes += [Outcome(limit, REFUSED) for limit in refusing]

@@ -6,6 +6,7 @@ from prometheus_client import Metric
 from prometheus_client.registry import Collector
 
 from _fastpath.verbatim_counter import VERBATIM_COUNTER
+from ratelimit.reservations import Reservations
 from ratelimit.service import RateLimitService
 
 OTHER = "other"  # namespaces without limits, past the bound of the decider
@@ -24,8 +25,15 @@ _COUNTERS = {
 class RateLimitCollector(Collector):
     """limit_name_label: put the limit's name on limited_calls, as `limitador-server -l` does."""
 
-    def __init__(self, service: RateLimitService, *, limit_name_label: bool = False) -> None:
+    def __init__(
+        self,
+        service: RateLimitService,
+        *,
+        limit_name_label: bool = False,
+        reservations: Reservations | None = None,
+    ) -> None:
         self._service = service
+        self._reservations = reservations
         self._limit_name_label = limit_name_label
 
     def describe(self) -> Iterable[Metric]:
@@ -45,6 +53,9 @@ class RateLimitCollector(Collector):
         evicted = _counter("ratelimit_counters_evicted", "Live counters evicted at the bound")
         evicted.add_sample("ratelimit_counters_evicted", {}, stats.evicted)
         yield evicted
+        if self._reservations is not None:
+            live = self._reservations.live
+            yield _gauge("ratelimit_reservations", "Reservations that hold hits", live)
 
     def _requests(self) -> Iterator[Metric]:
         samples: dict[str, dict[tuple[tuple[str, str], ...], int]] = {}

@@ -73,28 +73,28 @@ class RateLimitService:
         ]
 
     async def should(self, data: bytes, context: Context) -> bytes:
-        request = _decode(data)
+        request = decode(data)
         if not request.domain:
             return _UNKNOWN
-        descriptors = _entries(request)
+        descriptors = entries(request)
         decision = await self._decide(request, descriptors, Mode.CHECK_AND_ADD, context)
         self.count_call(request.domain, descriptors, decision, request.call_hits())
         return self._answer(request, decision, headers=self._headers)
 
     async def check(self, data: bytes, context: Context) -> bytes:
-        request = _decode(data)
+        request = decode(data)
         if not request.domain:
             return _UNKNOWN
-        descriptors = _entries(request)
+        descriptors = entries(request)
         decision = await self._decide(request, descriptors, Mode.CHECK, context)
         self.count_call(request.domain, descriptors, decision, None)
         return self._answer(request, decision, headers=NO_HEADERS)
 
     async def report(self, data: bytes, context: Context) -> bytes:
-        request = _decode(data)
+        request = decode(data)
         if not request.domain:
             return _UNKNOWN
-        descriptors = _entries(request)
+        descriptors = entries(request)
         await self._decide(request, descriptors, Mode.ADD, context)
         self.count_report(request.domain, descriptors, request.call_hits())
         return encode_rate_limit_response(RateLimitResponse(Code.OK))
@@ -145,11 +145,11 @@ class RateLimitService:
         return encode_rate_limit_response(response)
 
 
-def _entries(request: RateLimitRequest) -> list[Entries]:
+def entries(request: RateLimitRequest) -> list[Entries]:
     return [dict(descriptor.entries) for descriptor in request.descriptors]
 
 
-def _decode(data: bytes) -> RateLimitRequest:
+def decode(data: bytes) -> RateLimitRequest:
     try:
         return decode_rate_limit_request(data)
     except WireError as error:

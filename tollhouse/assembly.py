@@ -19,6 +19,8 @@ from ratelimit.active_limits import ActiveLimits
 from ratelimit.clock import now
 from ratelimit.metric_labels import ActiveLabels, expression_of
 from ratelimit.metrics import RateLimitCollector
+from ratelimit.reservation_service import ReservationService
+from ratelimit.reservations import MemoryRecords, ReservationBounds, Reservations
 from ratelimit.service import RateLimitService
 from ratelimit.store import MemoryStore
 from tollhouse import http_side
@@ -60,6 +62,9 @@ class Assembly:
             statuses=statuses,
             labels=labels,
         )
+        self.reservations = Reservations(
+            store, MemoryRecords(), lambda: active.current.by_digest, now, _bounds(settings)
+        )
         identities = IdentityTable(settings.max_api_keys)
         self._authorization = AuthorizationService(
             CheckDecider(plans, identities, series), identities, series, threads
@@ -78,6 +83,8 @@ class Assembly:
             sources.append(_labels_source(settings, labels))
         self.reloading = Reloading(paths, sources)
         methods: list[Method] = [*self._limits.methods(), *self._authorization.methods()]
+        if not settings.disable_reservations:
+            methods += ReservationService(self._limits, self.reservations).methods()
         services = sorted({method.path.split("/")[1] for method in methods})
         self._ready = False
         self._health = Health(services)
@@ -90,7 +97,11 @@ class Assembly:
         )
         self._registry = CollectorRegistry()
         self._registry.register(
-            RateLimitCollector(self._limits, limit_name_label=settings.limit_name_in_labels)
+            RateLimitCollector(
+                self._limits,
+                limit_name_label=settings.limit_name_in_labels,
+                reservations=self.reservations,
+            )
         )
         self._registry.register(AuthorizationCollector(series))
         self._registry.register(ConfigurationCollector(plans, self._manifests, self.reloading))
@@ -117,6 +128,14 @@ class Assembly:
         """State that they are no longer."""
         self._ready = False
         self._health.end()
+
+
+def _bounds(settings: ServeSettings) -> ReservationBounds:
+    return ReservationBounds(
+        max_fraction=settings.max_reservation_fraction,
+        max_ttl_seconds=settings.max_reservation_ttl,
+        most=settings.max_reservations,
+    )
 
 
 def _labeled(settings: ServeSettings) -> bool:

@@ -136,6 +136,17 @@ def seconds(most: float) -> Callable[[str], float]:
     return read
 
 
+def fraction(text: str) -> float:
+    """Reader of a number above 0, at most 1."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value <= 1:
+        raise UsageError(f"{text!r} is no number above 0 and at most 1")
+    return value
+
+
 def size(least: int, most: int) -> Callable[[str], int]:
     """Reader of bytes: a whole number, or one with KiB, MiB or GiB behind it."""
     units = {"KiB": 10, "MiB": 20, "GiB": 30}

@@ -43,6 +43,7 @@ async def _serve(settings: ServeSettings) -> None:
     finally:
         assembly.end()
         await assembly.server.drain(settings.grace_seconds)
+        await assembly.reservations.stop()
         await assembly.reloading.stop()
         await assembly.housekeeping.stop()
         await http.stop()

@@ -78,6 +78,14 @@ class ServeSettings:
     """Whether gRPC server reflection is offered."""
     http_log: bool = False
     """Whether each HTTP request is a line of the log, at level info."""
+    disable_reservations: bool = False
+    """Reserve and Commit are not offered."""
+    max_reservation_fraction: float = 0.5
+    """Of a limit, how much one reservation may hold; above 0, at most 1."""
+    max_reservation_ttl: float = 60.0
+    """Seconds that a reservation may hold at most."""
+    max_reservations: int = 100_000
+    """Live reservations of this process; further ones are refused."""
     max_counters: int = 1_000_000
     """Live counters held; a further one takes the place of one near its expiry."""
     max_api_keys: int = 1_000_000

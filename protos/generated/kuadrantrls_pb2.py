@@ -22,16 +22,26 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from envoy.extensions.common.ratelimit.v3 import ratelimit_pb2 as envoy_dot_extensions_dot_common_dot_ratelimit_dot_v3_dot_ratelimit__pb2
 from envoy.service.ratelimit.v3 import rls_pb2 as envoy_dot_service_dot_ratelimit_dot_v3_dot_rls__pb2
+from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"protos/generated/kuadrantrls.proto\x12\x1dkuadrant.service.ratelimit.v1\x1a$envoy/service/ratelimit/v3/rls.proto2\xe8\x01\n\x10RateLimitService\x12m\n\x0e\x43heckRateLimit\x12,.envoy.service.ratelimit.v3.RateLimitRequest\x1a-.envoy.service.ratelimit.v3.RateLimitResponse\x12\x65\n\x06Report\x12,.envoy.service.ratelimit.v3.RateLimitRequest\x1a-.envoy.service.ratelimit.v3.RateLimitResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"protos/generated/kuadrantrls.proto\x12\x1dkuadrant.service.ratelimit.v1\x1a\x34\x65nvoy/extensions/common/ratelimit/v3/ratelimit.proto\x1a$envoy/service/ratelimit/v3/rls.proto\x1a\x1egoogle/protobuf/duration.proto\"\xa8\x01\n\x0eReserveRequest\x12\x0e\n\x06\x64omain\x18\x01 \x01(\t\x12N\n\x0b\x64\x65scriptors\x18\x02 \x03(\x0b\x32\x39.envoy.extensions.common.ratelimit.v3.RateLimitDescriptor\x12\x0e\n\x06\x61mount\x18\x03 \x01(\x04\x12&\n\x03ttl\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\"k\n\x0fReserveResponse\x12@\n\x04\x63ode\x18\x01 \x01(\x0e\x32\x32.envoy.service.ratelimit.v3.RateLimitResponse.Code\x12\x16\n\x0ereservation_id\x18\x02 \x01(\t\"\x9e\x01\n\rCommitRequest\x12\x0e\n\x06\x64omain\x18\x01 \x01(\t\x12N\n\x0b\x64\x65scriptors\x18\x02 \x03(\x0b\x32\x39.envoy.extensions.common.ratelimit.v3.RateLimitDescriptor\x12\x16\n\x0ereservation_id\x18\x03 \x01(\t\x12\x15\n\ractual_amount\x18\x04 \x01(\x04\".\n\x0e\x43ommitResponse\x12\x1c\n\x14reservation_released\x18\x01 \x01(\x08\x32\xb9\x03\n\x10RateLimitService\x12m\n\x0e\x43heckRateLimit\x12,.envoy.service.ratelimit.v3.RateLimitRequest\x1a-.envoy.service.ratelimit.v3.RateLimitResponse\x12\x65\n\x06Report\x12,.envoy.service.ratelimit.v3.RateLimitRequest\x1a-.envoy.service.ratelimit.v3.RateLimitResponse\x12h\n\x07Reserve\x12-.kuadrant.service.ratelimit.v1.ReserveRequest\x1a..kuadrant.service.ratelimit.v1.ReserveResponse\x12\x65\n\x06\x43ommit\x12,.kuadrant.service.ratelimit.v1.CommitRequest\x1a-.kuadrant.service.ratelimit.v1.CommitResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'protos.generated.kuadrantrls_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_RATELIMITSERVICE']._serialized_start=108
-  _globals['_RATELIMITSERVICE']._serialized_end=340
+  _globals['_RESERVEREQUEST']._serialized_start=194
+  _globals['_RESERVEREQUEST']._serialized_end=362
+  _globals['_RESERVERESPONSE']._serialized_start=364
+  _globals['_RESERVERESPONSE']._serialized_end=471
+  _globals['_COMMITREQUEST']._serialized_start=474
+  _globals['_COMMITREQUEST']._serialized_end=632
+  _globals['_COMMITRESPONSE']._serialized_start=634
+  _globals['_COMMITRESPONSE']._serialized_end=680
+  _globals['_RATELIMITSERVICE']._serialized_start=683
+  _globals['_RATELIMITSERVICE']._serialized_end=1124
 # @@protoc_insertion_point(module_scope)
