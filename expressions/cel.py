@@ -29,6 +29,7 @@ from expressions.extremes import EXTREMES
 from expressions.native import RefusedError, compile_native
 from expressions.syntax import (
     EqualityTest,
+    descriptor_entries,
     descriptor_indexes,
     equality_tests,
     free_names,
@@ -91,6 +92,7 @@ class Expression:
     equalities: descriptor tests that hold whenever it is true; an index may rely on them.
     exact: it is nothing but those tests.
     descriptors: the constant descriptor indexes that it reads.
+    entries: the (descriptor index, key) of the entries that it names.
     result: the name of its static type, as BOOL, DYN or MAP<STRING, INT>.
     native: its program for the fast lane, or None; then `refusal` names the construct.
     """
@@ -102,6 +104,7 @@ class Expression:
     equalities: tuple[EqualityTest, ...]
     exact: bool
     descriptors: frozenset[int]
+    entries: frozenset[tuple[int, str]]
     result: str
     native: NativeProgram | None
     refusal: str | None
@@ -166,6 +169,7 @@ def compile_expression(source: str, context: Context, *, strict: bool) -> Expres
         equalities=equality_tests(tree.expr),
         exact=is_equality_tests(tree.expr),
         descriptors=descriptor_indexes(tree.expr),
+        entries=descriptor_entries(tree.expr),
         result=_type_name(compiled),
         native=native,
         refusal=refusal,

@@ -79,6 +79,13 @@ def descriptor_indexes(node: Expr) -> frozenset[int]:
     return found.union(*map(descriptor_indexes, children(node)))
 
 
+def descriptor_entries(node: Expr) -> frozenset[tuple[int, str]]:
+    """All (index, key) of entries `descriptors[index].key` that the expression names."""
+    entry = descriptor_entry(node)
+    found = frozenset() if entry is None else frozenset({entry})
+    return found.union(*map(descriptor_entries, children(node)))
+
+
 def descriptor_entry(node: Expr) -> tuple[int, str] | None:
     """(index, key) of `descriptors[index].key` or `descriptors[index]['key']`."""
     if node.WhichOneof("expr_kind") == "select_expr" and not node.select_expr.test_only:

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from _fastpath.bounds import Bounds
-from tollhouse import __version__, flags, limitador_flags
+from tollhouse import __version__, flags, limitador_flags, replay_flags
 from tollhouse.flags import Flag
 from tollhouse.limitador_flags import LimitadorSettings
+from tollhouse.replay_flags import ReplaySettings
 from tollhouse.serve_flags import (
     BOUND,
     BOUND_FLAGS,
@@ -70,6 +71,7 @@ def parser() -> argparse.ArgumentParser:
     check.add_argument("paths", nargs="+", metavar="PATH", help="a limits file, or manifests")
     flags.add(check, CHECK_FLAGS, defaults(CheckSettings, paths=()))
     commands.add_parser("limitador", help="answer in the place of limitador-server")
+    commands.add_parser("replay", help="try limits on recorded traffic")
     return top
 
 
@@ -80,10 +82,12 @@ def defaults(settings: type[Any], **required: Any) -> dict[str, Any]:
 
 def parse(
     arguments: Sequence[str], environment: Mapping[str, str] = os.environ
-) -> ServeSettings | CheckSettings | LimitadorSettings:
+) -> ServeSettings | CheckSettings | LimitadorSettings | ReplaySettings:
     """Settings of the subcommand; raises UsageError, and SystemExit for --help and --version."""
     if arguments[:1] == ["limitador"]:
         return limitador_flags.parse(arguments[1:], environment)
+    if arguments[:1] == ["replay"]:
+        return replay_flags.parse(arguments[1:])
     given = vars(parser().parse_args(arguments))
     if given["command"] == "check":
         paths = tuple(Path(text) for text in given["paths"])

@@ -1,0 +1,1 @@
+"""What limits would have done to recorded traffic."""
