@@ -1,4 +1,6 @@
-"""Limitador's HTTP API: status, limits, counters, and decisions over one descriptor.
+"""Limitador's HTTP API: status, limits, and decisions over one descriptor.
+
+Counters have a module of their own, `counters_api`.
 
 Decisions run in the full lane against the same counters as gRPC. Routes answer only their own
 method; another one is 404, as in Limitador. Until limits are loaded every answer is 503.
@@ -15,13 +17,12 @@ from _fastpath.counters import Mode
 from _fastpath.header_spec import HeaderFamily, HeaderSpec
 from ratelimit.decision import Decision, decide
 from ratelimit.errors import StoreUnavailable
-from ratelimit.limit import SECOND_NS, Limit
+from ratelimit.limit import Limit
 from ratelimit.limitador_file import U64_MAX
 from ratelimit.service import RateLimitService
 from ratelimit.status import status
 
 MAX_BODY_BYTES = 2 << 20
-PAGE = 1000
 DRAFT_03 = HeaderSpec(HeaderFamily.DRAFT_VERSION_03)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 ReadClock = Callable[[], Clock]
@@ -48,7 +49,6 @@ def routes(
     return [
         _only("GET", "/status", api.status, api.ready),
         _only("GET", "/limits/{namespace}", api.limits, api.ready),
-        _only("GET", "/counters/{namespace}", api.counters, api.ready),
         _only("POST", "/check", api.check, api.ready),
         _only("POST", "/report", api.report, api.ready),
         _only("POST", "/check_and_report", api.check_and_report, api.ready),
@@ -79,32 +79,11 @@ class _Api:
         return self._service.active.loaded
 
     async def status(self, request: web.Request) -> web.Response:
-        return _json({**status(self._service), **self._more_status()})
+        return json_response({**status(self._service), **self._more_status()})
 
     async def limits(self, request: web.Request) -> web.Response:
         limits = self._service.active.current.limits(request.match_info["namespace"])
-        return _json([_limit(limit.limit) for limit in limits])
-
-    async def counters(self, request: web.Request) -> web.Response:
-        limits = self._service.active.current.limits(request.match_info["namespace"])
-        found = {limit.limit.digest: limit.limit for limit in limits}
-        listed = []
-        cursor = ""
-        while found:
-            cursor, counters = await self._service.store.list(found, cursor, PAGE)
-            for counter in counters:
-                limit = found[counter.limit_digest]
-                listed.append(
-                    {
-                        "limit": _limit(limit),
-                        "set_variables": dict(zip(limit.variables, counter.values, strict=True)),
-                        "remaining": _remaining(limit.max_value, counter.value),
-                        "expires_in_seconds": counter.reset_ns // SECOND_NS,
-                    }
-                )
-            if not cursor:
-                break
-        return _json(listed)
+        return json_response([limit_document(limit.limit) for limit in limits])
 
     async def check(self, request: web.Request) -> web.Response:
         info = await _body(request)
@@ -113,27 +92,27 @@ class _Api:
             return web.Response(status=500, text="Internal server error")
         if decision.over_limit:
             return web.Response(status=429, text="Too many requests")
-        return _json(None)
+        return json_response(None)
 
     async def report(self, request: web.Request) -> web.Response:
         info = await _body(request)
         if await self._decide(info, Mode.ADD) is None:
             return web.Response(status=500, text="Internal server error")
-        return _json(None)
+        return json_response(None)
 
     async def check_and_report(self, request: web.Request) -> web.Response:
         info = await _body(request)
         decision = await self._decide(info, Mode.CHECK_AND_ADD)
         if decision is None:
-            return _json(None, 500)
+            return json_response(None, 500)
         self._service.count_call(info.namespace, [info.values], decision, info.delta)
-        response = _json(None, 429 if decision.over_limit else 200)
+        response = json_response(None, 429 if decision.over_limit else 200)
         if info.response_headers == "DraftVersion03":
             response.headers.update(decision.headers(DRAFT_03))
         return response
 
     async def spec(self, request: web.Request) -> web.Response:
-        return _json(SPEC)
+        return json_response(SPEC)
 
     async def _decide(self, info: CheckAndReportInfo, mode: Mode) -> Decision | None:
         """None when the counters cannot be reached or held."""
@@ -169,18 +148,13 @@ async def _body(request: web.Request) -> CheckAndReportInfo:
     return info
 
 
-def _json(document: object, code: int = 200) -> web.Response:
+def json_response(document: object, code: int = 200) -> web.Response:
     return web.Response(
         status=code, body=msgspec.json.encode(document), content_type="application/json"
     )
 
 
-def _remaining(max_value: int, value: int) -> int:
-    """What is left; below zero only for a limit of 0, whose counter would else tell nothing."""
-    return max(max_value - value, 0) if max_value else -value
-
-
-def _limit(limit: Limit) -> dict[str, object]:
+def limit_document(limit: Limit) -> dict[str, object]:
     return {
         "id": limit.id,
         "namespace": limit.namespace,

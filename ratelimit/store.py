@@ -6,7 +6,7 @@ from typing import Protocol
 
 from _fastpath.clock import Clock
 from _fastpath.counters import Counter, CounterTable, Hit, Mode, Verdict
-from _fastpath.limit_spec import Fail
+from _fastpath.limit_spec import Fail, Quota
 from ratelimit.errors import StoreUnavailable
 
 
@@ -35,6 +35,9 @@ class CounterStore(Protocol):
     async def reset(self, digest: bytes, values: tuple[str, ...]) -> bool:
         """Delete one counter; False if there was none."""
 
+    async def set(self, digest: bytes, quota: Quota, values: tuple[str, ...], value: int) -> None:
+        """Let one counter have counted `value` hits just now, in a window that begins anew."""
+
 
 class MemoryStore:
     """The counters of this process."""
@@ -62,3 +65,8 @@ class MemoryStore:
 
     async def reset(self, digest: bytes, values: tuple[str, ...]) -> bool:
         return self._table.reset(digest, values)
+
+    async def set(self, digest: bytes, quota: Quota, values: tuple[str, ...], value: int) -> None:
+        self._table.reset(digest, values)
+        hits = [Hit(digest, quota, values, value)]
+        await self.decide(hits, [Fail.CLOSED], Mode.ADD, self._clock())

@@ -3,12 +3,12 @@
 import sys
 from collections.abc import Sequence
 
-from tollhouse import check, cli, limitador_command, replay_command
+from tollhouse import check, cli, counters_command, limitador_command, replay_command
 from tollhouse.errors import ProgramError, UsageError
 from tollhouse.limitador_flags import LimitadorSettings
 from tollhouse.replay_flags import ReplaySettings
 from tollhouse.serve import run
-from tollhouse.settings import ServeSettings
+from tollhouse.settings import CountersSettings, ServeSettings
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -21,6 +21,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return limitador_command.run(settings)
         if isinstance(settings, ReplaySettings):
             return replay_command.run(settings)
+        if isinstance(settings, CountersSettings):
+            return counters_command.run(settings)
         return check.run(settings)
     except UsageError as error:
         print(f"tollhouse: {error}\nTry 'tollhouse --help'.", file=sys.stderr)

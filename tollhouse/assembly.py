@@ -14,7 +14,7 @@ from _fastpath.rpc import Method
 from authz.configuration import Configuration
 from authz.metrics import AuthorizationCollector
 from authz.service import AuthorizationService
-from ratelimit import http_api
+from ratelimit import counters_api, http_api
 from ratelimit.active_limits import ActiveLimits
 from ratelimit.clock import now
 from ratelimit.metric_labels import ActiveLabels, expression_of
@@ -24,6 +24,7 @@ from ratelimit.reservations import MemoryRecords, ReservationBounds, Reservation
 from ratelimit.service import RateLimitService
 from ratelimit.store import MemoryStore
 from tollhouse import http_side
+from tollhouse.admin_access import AdminAccess
 from tollhouse.configuration_metrics import ConfigurationCollector
 from tollhouse.cpus import usable_cpus
 from tollhouse.health import SERVICE as HEALTH_SERVICE
@@ -44,6 +45,7 @@ class Assembly:
     """The parts, made on the running event loop."""
 
     def __init__(self, settings: ServeSettings) -> None:
+        self._admin = AdminAccess(settings.admin_token_file, settings.admin_token)
         threads = settings.threads or usable_cpus()
         plans, series = Plans(threads), Series(threads)
         publisher = Publisher(plans)
@@ -117,6 +119,7 @@ class Assembly:
                 now,
                 lambda: {"manifests": self._manifests.state.status()},
             ),
+            *counters_api.routes(self._limits, self._admin),
         ]
 
     def begin(self) -> None:

@@ -1,4 +1,4 @@
-"""The command line: `tollhouse serve`, `tollhouse check` and the commands of their own modules."""
+"""The command line: one parser of all commands; each has its flags in a module of its own."""
 
 import argparse
 import os
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from _fastpath.bounds import Bounds
-from tollhouse import __version__, flags, limitador_flags, replay_flags
+from tollhouse import __version__, counters_flags, flags, limitador_flags, replay_flags
 from tollhouse.flags import Flag
 from tollhouse.limitador_flags import LimitadorSettings
 from tollhouse.replay_flags import ReplaySettings
@@ -19,7 +19,9 @@ from tollhouse.serve_flags import (
     SERVE_EPILOG,
     SERVE_FLAGS,
 )
-from tollhouse.settings import CheckSettings, ServeSettings
+from tollhouse.settings import CheckSettings, CountersSettings, ServerAccess, ServeSettings
+
+Settings = ServeSettings | CheckSettings | CountersSettings | LimitadorSettings | ReplaySettings
 
 CHECK_FLAGS = (
     Flag("strict", flags.switch, "", "exit with 1 for warnings too", "options", switch=True),
@@ -72,6 +74,9 @@ def parser() -> argparse.ArgumentParser:
     flags.add(check, CHECK_FLAGS, defaults(CheckSettings, paths=()))
     commands.add_parser("limitador", help="answer in the place of limitador-server")
     commands.add_parser("replay", help="try limits on recorded traffic")
+    counters_flags.add(
+        commands, defaults(CountersSettings, action="", namespace="") | defaults(ServerAccess)
+    )
     return top
 
 
@@ -80,9 +85,7 @@ def defaults(settings: type[Any], **required: Any) -> dict[str, Any]:
     return {field.name: getattr(made, field.name) for field in fields(settings)}
 
 
-def parse(
-    arguments: Sequence[str], environment: Mapping[str, str] = os.environ
-) -> ServeSettings | CheckSettings | LimitadorSettings | ReplaySettings:
+def parse(arguments: Sequence[str], environment: Mapping[str, str] = os.environ) -> Settings:
     """Settings of the subcommand; raises UsageError, and SystemExit for --help and --version."""
     if arguments[:1] == ["limitador"]:
         return limitador_flags.parse(arguments[1:], environment)
@@ -92,11 +95,14 @@ def parse(
     if given["command"] == "check":
         paths = tuple(Path(text) for text in given["paths"])
         return CheckSettings(paths=paths, **flags.values(CHECK_FLAGS, given, environment))
+    if given["command"] == "counters":
+        return counters_flags.read(given, environment)
     found = flags.values(SERVE_FLAGS, given, environment)
     bounds = flags.values(BOUND_FLAGS, given, environment)
     dirs = given["dirs"] or [d for d in environment.get("TOLLHOUSE_DIR", "").split(":") if d]
     return ServeSettings(
         manifests=tuple(Path(text) for text in dirs),
+        admin_token=environment.get(counters_flags.TOKEN_VARIABLE) or None,
         bounds=Bounds(**{key.removeprefix(BOUND): value for key, value in bounds.items()}),
         **found,
     )

@@ -132,6 +132,13 @@ SERVE_FLAGS = (
         "process",
     ),
     Flag(
+        "admin_token_file",
+        flags.path,
+        "FILE",
+        "holds the token that operations on counters ask for; read at each use",
+        "process",
+    ),
+    Flag(
         "max_api_keys",
         flags.count(1, MOST),
         "N",
@@ -203,7 +210,8 @@ Both gRPC listeners answer for all services, with grpc.health.v1 and server refl
 
 environment:
   Every flag is a variable as well: --rls-listen is TOLLHOUSE_RLS_LISTEN. Flags win. TOLLHOUSE_DIR
-  holds DIRs separated by colons. Sizes may be written with KiB, MiB or GiB.
+  holds DIRs separated by colons, TOLLHOUSE_ADMIN_TOKEN the admin token itself. Sizes may be written
+  with KiB, MiB or GiB.
 
 exit codes:
   0  ended by SIGTERM or SIGINT   1  unreadable input or a failed bind   2  unusable command line

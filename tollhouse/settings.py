@@ -88,6 +88,10 @@ class ServeSettings:
     """Live reservations of this process; further ones are refused."""
     max_counters: int = 1_000_000
     """Live counters held; a further one takes the place of one near its expiry."""
+    admin_token_file: Path | None = None
+    """Holds the token that operations on counters ask for."""
+    admin_token: str | None = field(default=None, repr=False)
+    """The same without a file; from the environment only, as a command line is for all to see."""
     max_api_keys: int = 1_000_000
     """API keys held over all AuthConfigs; a further one is refused and reported."""
     grace_seconds: float = 10.0
@@ -102,6 +106,38 @@ class ServeSettings:
         family = HeaderFamily[self.rate_limit_headers]
         told = self.retry_after is RetryAfter.WITH_HEADERS and family is not HeaderFamily.NONE
         return HeaderSpec(family, retry_after=told or self.retry_after is RetryAfter.ALWAYS)
+
+
+@dataclass(frozen=True, slots=True)
+class ServerAccess:
+    """How a command reaches the HTTP side of a running server."""
+
+    server: str = "http://127.0.0.1:8080"
+    """An http:// or https:// URL, or unix:PATH."""
+    token_file: Path | None = None
+    """Holds the admin token."""
+    token: str | None = field(default=None, repr=False)
+    """The same without a file; the file beats it."""
+
+
+@dataclass(frozen=True, slots=True)
+class CountersSettings:
+    """One run of `tollhouse counters`."""
+
+    action: str
+    """list, get, reset or set."""
+    namespace: str
+    access: ServerAccess = field(default_factory=ServerAccess)
+    limit: str | None = None
+    """Name of the limits meant; "" means those without one, None all."""
+    variables: tuple[tuple[str, str], ...] = ()
+    """Values of variables that counters must have."""
+    value_over: int | None = None
+    value: int | None = None
+    """What `set` sets."""
+    json: bool = False
+    yes: bool = False
+    """Resets a whole namespace without asking."""
 
 
 @dataclass(frozen=True, slots=True)

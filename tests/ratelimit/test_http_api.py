@@ -9,7 +9,7 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from aiohttp.web import Application
 
-from ratelimit import http_api
+from ratelimit import counters_api, http_api
 from ratelimit.limitador_file import parse
 from tests.ratelimit.host import Host, request
 
@@ -33,6 +33,7 @@ async def client(host: Host) -> AsyncIterator[TestClient]:
     await host.active.apply(parse(LIMITS, "limits.yaml"))
     application = Application(client_max_size=http_api.MAX_BODY_BYTES)
     application.add_routes(http_api.routes(host.service, host.clock))
+    application.add_routes(counters_api.routes(host.service))
     async with TestClient(TestServer(application)) as client:
         yield client
 

@@ -10,6 +10,7 @@ from tollhouse import __version__, cli
 from tollhouse.__main__ import main
 from tollhouse.address import Address
 from tollhouse.cli import CHECK_FLAGS
+from tollhouse.counters_flags import COUNTERS_FLAGS, SERVER_FLAGS
 from tollhouse.errors import UsageError
 from tollhouse.flags import Flag
 from tollhouse.log import Format, Level
@@ -43,6 +44,7 @@ EXAMPLES = {
     "max_reservation_ttl": ("9", 9.0),
     "max_reservations": ("5", 5),
     "max_counters": ("7", 7),
+    "admin_token_file": ("t", Path("t")),
     "max_api_keys": ("8", 8),
     "log_level": ("DEBUG", Level.DEBUG),
     "log_format": ("json", Format.JSON),
@@ -78,6 +80,7 @@ def test_defaults_are_those_promised() -> None:
         max_reservation_ttl=60.0,
         max_reservations=100_000,
         max_counters=1_000_000,
+        admin_token_file=None,
         max_api_keys=1_000_000,
         grace_seconds=10.0,
         log_level=Level.INFO,
@@ -87,7 +90,11 @@ def test_defaults_are_those_promised() -> None:
 
 
 def test_every_setting_has_a_flag() -> None:
-    settings = {field.name for field in fields(ServeSettings)} - {"manifests", "bounds"}
+    settings = {field.name for field in fields(ServeSettings)} - {
+        "manifests",
+        "bounds",
+        "admin_token",
+    }
     assert settings == {flag.field for flag in SERVE_FLAGS} == EXAMPLES.keys()
     assert {f"bound_{field.name}" for field in fields(Bounds)} == {f.field for f in BOUND_FLAGS}
 
@@ -116,6 +123,12 @@ def test_flag_beats_variable() -> None:
 
 def test_short_flag_sets_the_headers() -> None:
     assert serve("-H", "DRAFT_VERSION_03").rate_limit_headers is RateLimitHeaders.DRAFT_VERSION_03
+
+
+def test_admin_token_comes_from_the_environment_and_is_not_shown() -> None:
+    settings = serve(TOLLHOUSE_ADMIN_TOKEN="sesame")
+    assert settings.admin_token == "sesame"
+    assert "sesame" not in repr(settings)
 
 
 def test_directories_come_from_arguments_or_variable() -> None:
@@ -151,6 +164,15 @@ def test_sizes_may_carry_a_unit(text: str, size: int) -> None:
         (["surf"], "surf"),
         ([], "COMMAND"),
         (["check"], "PATH"),
+        (["counters", "drop", "ns"], "drop"),
+        (["counters", "list"], "NAMESPACE"),
+        (["counters", "list", "ns", "5"], "VALUE"),
+        (["counters", "set", "ns"], "VALUE"),
+        (["counters", "set", "ns", "-1"], "VALUE"),
+        (["counters", "set", "ns", "1", "--value-over", "1"], "--value-over"),
+        (["counters", "list", "ns", "--var", "x"], "--var"),
+        (["counters", "list", "ns", "--server", "localhost:8080"], "--server"),
+        (["counters", "list", "ns", "--token-file", "/no/such/file"], "/no/such/file"),
     ],
 )
 def test_unusable_command_line_exits_with_two(
@@ -176,7 +198,12 @@ def test_check_takes_paths_and_strictness() -> None:
 
 
 @pytest.mark.parametrize(
-    ("command", "flags"), [("serve", SERVE_FLAGS + BOUND_FLAGS), ("check", CHECK_FLAGS)]
+    ("command", "flags"),
+    [
+        ("serve", SERVE_FLAGS + BOUND_FLAGS),
+        ("check", CHECK_FLAGS),
+        ("counters", SERVER_FLAGS + COUNTERS_FLAGS),
+    ],
 )
 def test_help_tells_every_flag(
     command: str, flags: tuple[Flag, ...], capsys: pytest.CaptureFixture[str]
@@ -199,5 +226,5 @@ def test_version_is_that_of_the_distribution(capsys: pytest.CaptureFixture[str])
 
 def test_documentation_names_every_flag() -> None:
     text = (Path(__file__).parents[2] / "docs" / "cli.md").read_text()
-    for flag in (*SERVE_FLAGS, *BOUND_FLAGS, *CHECK_FLAGS):
+    for flag in (*SERVE_FLAGS, *BOUND_FLAGS, *CHECK_FLAGS, *SERVER_FLAGS, *COUNTERS_FLAGS):
         assert f"`{flag.name}" in text, flag.name
