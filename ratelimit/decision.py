@@ -89,7 +89,7 @@ async def decide(
     store: CounterStore,
     clock: Clock,
 ) -> Decision:
-    """Select the limits, then ask and charge their counters as one step.
+    """Select the limits, all of one namespace, then ask and charge their counters as one step.
 
     hits: signed hits of the descriptor with this index. Limits that refuse by on_error deny what
     would charge or look, and nothing is charged then. Raises StoreUnavailable.
@@ -99,8 +99,9 @@ async def decide(
     if refusing:
         mode = Mode.CHECK
     fails = [Fail.CLOSED] * len(selection.applying)
+    namespace = selection.applying[0].limit.limit.namespace if selection.applying else ""
     asked = _hits(selection, hits)
-    verdicts = await store.decide(asked, fails, mode, clock)
+    verdicts = await store.decide(namespace, asked, fails, mode, clock)
     outcomes = [
         Outcome(selected.limit, verdict, hit)
         for selected, verdict, hit in zip(selection.applying, verdicts, asked, strict=True)

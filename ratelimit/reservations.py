@@ -229,4 +229,5 @@ class Reservations:
             if hold.amount and hold.digest in limits and clock.wall_ns < hold.ends_ns
         ]
         if hits:
-            await self._store.decide(hits, [Fail.ERROR] * len(hits), Mode.ADD, clock)
+            fails = [Fail.ERROR] * len(hits)
+            await self._store.decide(namespace, hits, fails, Mode.ADD, clock)

@@ -14,10 +14,16 @@ class CounterStore(Protocol):
     """Used on the event loop."""
 
     async def decide(
-        self, hits: Sequence[Hit], fails: Sequence[Fail], mode: Mode, clock: Clock
+        self,
+        namespace: str,
+        hits: Sequence[Hit],
+        fails: Sequence[Fail],
+        mode: Mode,
+        clock: Clock,
     ) -> Sequence[Verdict | None]:
         """Decide and charge `hits` as one atomic step; a verdict per hit, in order.
 
+        namespace: whose limits they are; a store of several machines places counters by it.
         fails: what each hit's limit does when its counter cannot be reached; None is the verdict
         of a hit that was let through uncounted. Raises StoreUnavailable when one of them says so,
         and with nothing charged when a counter cannot be held.
@@ -32,7 +38,7 @@ class CounterStore(Protocol):
     async def remove(self, digests: Collection[bytes]) -> int:
         """Delete all counters of these limits; returns how many."""
 
-    async def reset(self, digest: bytes, values: tuple[str, ...]) -> bool:
+    async def reset(self, namespace: str, digest: bytes, values: tuple[str, ...]) -> bool:
         """Delete one counter; False if there was none."""
 
     async def set(self, digest: bytes, quota: Quota, values: tuple[str, ...], value: int) -> None:
@@ -47,7 +53,12 @@ class MemoryStore:
         self._clock = clock
 
     async def decide(
-        self, hits: Sequence[Hit], fails: Sequence[Fail], mode: Mode, clock: Clock
+        self,
+        namespace: str,
+        hits: Sequence[Hit],
+        fails: Sequence[Fail],
+        mode: Mode,
+        clock: Clock,
     ) -> list[Verdict]:
         try:
             return self._table.check_and_add(hits, clock, mode)
@@ -63,7 +74,7 @@ class MemoryStore:
     async def remove(self, digests: Collection[bytes]) -> int:
         return await asyncio.to_thread(self._table.remove, digests)
 
-    async def reset(self, digest: bytes, values: tuple[str, ...]) -> bool:
+    async def reset(self, namespace: str, digest: bytes, values: tuple[str, ...]) -> bool:
         return self._table.reset(digest, values)
 
     async def set(self, digest: bytes, quota: Quota, values: tuple[str, ...], value: int) -> None:

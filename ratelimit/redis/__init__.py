@@ -1,0 +1,1 @@
+"""Counters on Redis, shared by every process that names the same one; docs/redis.md."""
