@@ -164,10 +164,11 @@ class _CountersApi:
             if key is None or selection.value_over is not None:
                 walked[digest] = limit
             else:
-                removed += await store.reset(digest, key)
+                removed += await store.reset(limit.namespace, digest, key)
         async for counters in self._walk(selection, walked):
             for counter in counters:
-                removed += await store.reset(counter.limit_digest, counter.values)
+                digest = counter.limit_digest
+                removed += await store.reset(limits[digest].namespace, digest, counter.values)
         return json_response({"removed": removed})
 
     async def change(self, request: web.Request) -> web.Response:
@@ -188,7 +189,8 @@ class _CountersApi:
             raise web.HTTPConflict(text="several limits are meant; name one with limit=")
         ((limit, key),) = keyed
         try:
-            await self._service.store.set(limit.digest, limit.quota, key, value)
+            store = self._service.store
+            await store.set(limit.namespace, limit.digest, limit.quota, key, value)
         except ValueError as error:
             raise web.HTTPBadRequest(text=f"value: {error}") from error
         return json_response(

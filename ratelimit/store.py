@@ -41,7 +41,9 @@ class CounterStore(Protocol):
     async def reset(self, namespace: str, digest: bytes, values: tuple[str, ...]) -> bool:
         """Delete one counter; False if there was none."""
 
-    async def set(self, digest: bytes, quota: Quota, values: tuple[str, ...], value: int) -> None:
+    async def set(
+        self, namespace: str, digest: bytes, quota: Quota, values: tuple[str, ...], value: int
+    ) -> None:
         """Let one counter have counted `value` hits just now, in a window that begins anew."""
 
 
@@ -77,7 +79,9 @@ class MemoryStore:
     async def reset(self, namespace: str, digest: bytes, values: tuple[str, ...]) -> bool:
         return self._table.reset(digest, values)
 
-    async def set(self, digest: bytes, quota: Quota, values: tuple[str, ...], value: int) -> None:
+    async def set(
+        self, namespace: str, digest: bytes, quota: Quota, values: tuple[str, ...], value: int
+    ) -> None:
         self._table.reset(digest, values)
         hits = [Hit(digest, quota, values, value)]
-        await self.decide(hits, [Fail.CLOSED], Mode.ADD, self._clock())
+        await self.decide(namespace, hits, [Fail.CLOSED], Mode.ADD, self._clock())
