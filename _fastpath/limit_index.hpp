@@ -72,7 +72,11 @@ struct Limit {
     std::vector<Counted *> conditions, variables;
     uint32_t descriptor = 0;
     ErrorPolicy on_error = ON_ERROR_SKIP;
-    uint32_t limited_series = 0, error_series = 0;
+    std::vector<Counted *> cost;  // one program, or none: hits count as they were sent
+    bool shadow = false, unlimited = false, always = false, headers = true;
+    int32_t priority = 0;
+    uint8_t fail = 0;  // Fail of limit_spec.py
+    uint32_t limited_series = 0, error_series = 0, shadow_series = 0;
     std::string current_limit;  // encoded RateLimit of its statuses
     HeaderText header_text;
     Entry root_entries[2];      // the CEL variable `limit`: id, name
@@ -84,8 +88,12 @@ struct Limit {
     ~Limit() {
         for (Counted *program : conditions) drop(program);
         for (Counted *program : variables) drop(program);
+        for (Counted *program : cost) drop(program);
         drop(const_cast<Calendar *>(quota.calendar));
     }
+
+    // Whether it can make a request refuse.
+    bool binding() const { return !shadow && !unlimited; }
 
     void seal() {
         root_entries[0] = {string_value("id", 2), text_or_null(has_id, id)};

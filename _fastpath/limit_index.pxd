@@ -1,4 +1,4 @@
-from libc.stdint cimport uint8_t, uint32_t
+from libc.stdint cimport int32_t, uint8_t, uint32_t
 from libcpp cimport bool as cbool
 from libcpp.memory cimport unique_ptr
 from libcpp.string cimport string
@@ -34,12 +34,21 @@ cdef extern from "limit_index.hpp" namespace "tollhouse" nogil:
         vector[Counted *] variables
         uint32_t descriptor
         ErrorPolicy on_error
+        vector[Counted *] cost
+        cbool shadow
+        cbool unlimited
+        cbool always
+        cbool headers
+        int32_t priority
+        uint8_t fail
         uint32_t limited_series
         uint32_t error_series
+        uint32_t shadow_series
         string current_limit
         HeaderText header_text
         Value root
         void seal() except +
+        cbool binding()
 
     cdef cppclass LimitSet(Counted):
         string name

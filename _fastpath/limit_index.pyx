@@ -52,6 +52,12 @@ cdef int fill_limit(Limit *limit, spec) except -1:
     limit.id = (spec.id or "").encode()
     limit.descriptor = min(spec.descriptor, 0xffffffff)
     limit.on_error = <ErrorPolicy> <int> spec.on_error
+    limit.shadow = spec.shadow
+    limit.unlimited = spec.unlimited
+    limit.always = spec.always
+    limit.headers = spec.headers
+    limit.priority = spec.priority
+    limit.fail = <uint8_t> <int> spec.fail
     cdef EqualityTest test
     for index, key, value in spec.equalities:
         test.descriptor = index
@@ -60,6 +66,9 @@ cdef int fill_limit(Limit *limit, spec) except -1:
         limit.tests.push_back(test)
     add_programs(&limit.conditions, spec.conditions)
     add_programs(&limit.variables, spec.variables)
+    if len(spec.cost) > 1:
+        raise ValueError("a limit has one cost at most")
+    add_programs(&limit.cost, spec.cost)
     limit.seal()
     return 0
 
@@ -84,6 +93,7 @@ def limit_set(str namespace, limits, Series series):
         fill_limit(limit, spec)
         limit.limited_series = series.id(("limited_calls", namespace, spec.name or ""))
         limit.error_series = series.id(("limit_errors", namespace, spec.digest))
+        limit.shadow_series = series.id(("ratelimit_shadow_refused", namespace, spec.name or ""))
     made.seal()
     return unit
 

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from _fastpath.calendar import Calendar
 from _fastpath.handler import Unit
+from _fastpath.header_spec import Refusal
 
 
 class Algorithm(IntEnum):
@@ -87,6 +88,12 @@ class LimitSpec:
     descriptor: the home of the limit: the highest descriptor index that its conditions and
     variables name as a constant, 0 if none. Its hits are what the limit is charged with, and the
     limit is reported in its status; an index past the request's last descriptor means the last.
+    cost: the one expression that gives the hits to charge, or none; the same units as conditions.
+    shadow: counts and reports, never refuses. unlimited: likewise, without a maximum to report.
+    always: charged also when the request is refused. headers: whether clients are told of the
+    limit. priority: of several limits that refuse the one with the highest is reported. fail: what
+    it does when its counters cannot be reached. refusal: what it adds to the answer when it is the
+    one reported for a refusal.
     """
 
     digest: bytes
@@ -98,3 +105,11 @@ class LimitSpec:
     equalities: tuple[tuple[int, str, str], ...] = ()
     descriptor: int = 0
     on_error: OnError = OnError.SKIP
+    cost: tuple[Unit | None, ...] = ()
+    shadow: bool = False
+    unlimited: bool = False
+    always: bool = False
+    headers: bool = True
+    priority: int = 0
+    fail: Fail = Fail.ERROR
+    refusal: Refusal | None = None

@@ -76,7 +76,7 @@ cdef bint charge(Work *work) noexcept nogil:
 cdef const Limit *exceeded(const Work *work) noexcept nogil:
     cdef uint32_t i
     for i in range(work.applied + work.refusing):
-        if not work.hits[work.order[i]].fits:
+        if not work.hits[work.order[i]].fits and work.owners[work.order[i]].binding():
             return work.owners[work.order[i]]
     return NULL
 
@@ -88,14 +88,23 @@ cdef uint32_t labeled(Work *work, uint32_t base, TextView labels) noexcept nogil
     return work.decider.labeled.series(base, labels)
 
 
+cdef void count_shadows(Work *work) noexcept nogil:
+    cdef uint32_t i
+    for i in range(work.applied):
+        if work.owners[i].shadow and not work.hits[i].fits:
+            work.decider.cells.add(work.call.thread, work.owners[i].shadow_series, 1)
+
+
 cdef void count_call(Work *work, const Limit *refused) noexcept nogil:
     cdef Cells *cells = work.decider.cells
     cdef uint32_t thread = work.call.thread
     cdef uint32_t calls, hits, reports, i
     cdef const uint32_t *ids
     cdef TextView labels
-    for i in range(work.error_count):
-        cells.add(thread, work.errors[i], 1)
+    for i in range(work.noted_count):
+        cells.add(thread, work.noted[i], 1)
+    if work.method != REPORT:
+        count_shadows(work)
     labels.text = NULL
     labels.size = 0
     if work.labels != NULL and bind_descriptors(work):
@@ -138,7 +147,7 @@ cdef Outcome decide(Decider *decider, Call *call, Method method) noexcept nogil:
     work.limits = NULL
     work.labels = <const LabelSet *> plan.labels
     work.bound = False
-    work.applied = work.refusing = work.capacity = work.error_count = 0
+    work.applied = work.refusing = work.capacity = work.noted_count = 0
     if not work.request.domain.size:
         return write_empty(call)
     if work.labels != NULL and not work.labels.native:
@@ -188,6 +197,7 @@ cdef NativeHandler handler_of(DeciderState state, native_function function, uint
 
 
 KINDS = ("authorized_calls", "authorized_hits", "report_calls")
+OF_LIMITS = ("limited_calls", "limit_errors", "ratelimit_shadow_refused")
 
 
 cdef class RateLimitDecider:
@@ -259,6 +269,9 @@ cdef class RateLimitDecider:
         self.add(self.base(domain, 1), hits, labels)
         self.add(self.base(domain, 2), 1, labels)
 
+    def count_shadow(self, str domain, str limit_name):
+        self.add(self.series.id(("ratelimit_shadow_refused", domain, limit_name)), 1, None)
+
     def count_error(self, str domain, bytes limit_digest):
         self.series.add(self.thread, self.series.id(("limit_errors", domain, limit_digest)), 1)
 
@@ -294,4 +307,4 @@ cdef object own_key(object key, list names):
         return None
     if key[0] == "unknown_domain":
         return (key[2], names[key[1]] if key[1] < len(names) else None)
-    return key if key[0] in (*KINDS, "limited_calls", "limit_errors") else None
+    return key if key[0] in (*KINDS, *OF_LIMITS) else None

@@ -38,7 +38,8 @@ cdef Outcome fail_unavailable(Call *call) noexcept nogil:
     return fail(call, UNAVAILABLE, b"Service unavailable")
 
 
-# One status per descriptor, the most restrictive limit of each; NULL when the arena is exhausted.
+# One status per descriptor, with the most restrictive limit of each that clients are told of; NULL
+# when the arena is exhausted.
 cdef StatusView *fill_statuses(Work *work) noexcept nogil:
     cdef uint32_t i, home, count = work.request.count
     cdef StatusView *statuses = <StatusView *> work.call.arena.take(count * sizeof(StatusView))
@@ -50,13 +51,18 @@ cdef StatusView *fill_statuses(Work *work) noexcept nogil:
         statuses[i].code = CODE_OK
         statuses[i].limit.text = NULL
         statuses[i].limit.size = 0
+        statuses[i].remaining = 0
     for i in range(work.applied + work.refusing):
         limit = work.owners[work.order[i]]
         home = min(limit.descriptor, count - 1)
-        if statuses[home].limit.text != NULL:
-            continue
         hit = &work.hits[work.order[i]]
-        statuses[home].code = CODE_OK if hit.fits else CODE_OVER_LIMIT
+        if limit.binding() and not hit.fits:
+            statuses[home].code = CODE_OVER_LIMIT
+        if statuses[home].limit.text != NULL or not limit.headers:
+            continue
+        if limit.unlimited:
+            statuses[home].remaining = 0xffffffff
+            continue
         statuses[home].limit.text = limit.current_limit.data()
         statuses[home].limit.size = <uint32_t> limit.current_limit.size()
         statuses[home].remaining = hit.remaining
@@ -73,15 +79,19 @@ cdef bint fill_headers(Work *work, ResponseView *response) noexcept nogil:
     cdef ShownLimit *shown = <ShownLimit *> arena.take(most * sizeof(ShownLimit))
     cdef HeaderView *headers = <HeaderView *> arena.take(MOST_HEADERS * sizeof(HeaderView))
     cdef const CounterHit *hit
+    cdef const Limit *limit
     if shown == NULL or headers == NULL:
         return False
     for i in range(most):
+        limit = work.owners[work.order[i]]
+        if not limit.headers:
+            continue
         hit = &work.hits[work.order[i]]
-        shown[count].text = &work.owners[work.order[i]].header_text
+        shown[count].text = &limit.header_text
         shown[count].remaining = hit.remaining
         shown[count].reset_ns = hit.reset_ns
         shown[count].retry_ns = hit.retry_ns
-        shown[count].refuses = not hit.fits
+        shown[count].refuses = limit.binding() and not hit.fits
         count += 1
     response.response_headers = headers
     return write_headers(

@@ -215,9 +215,9 @@ inline void encode_status(const StatusView &status, WireWriter *writer) {
         if (status.reset_ns / NANOSECONDS)
             writer->varint_field(1, uint64_t(status.reset_ns / NANOSECONDS));
         writer->message_field(4, start);
-        if (status.remaining) writer->varint_field(3, clamped32(status.remaining));
-        writer->bytes_field(2, status.limit.text, status.limit.size);
     }
+    if (status.remaining) writer->varint_field(3, clamped32(status.remaining));
+    if (status.limit.text) writer->bytes_field(2, status.limit.text, status.limit.size);
     if (status.code) writer->varint_field(1, uint64_t(status.code));
     writer->message_field(2, start);
 }

@@ -75,12 +75,14 @@ cdef int fill_status(StatusView *view, status, Arena *arena) except -1:
     view.code = status.code
     view.limit.text = NULL
     view.limit.size = 0
-    view.remaining = 0
     view.reset_ns = 0
+    if not 0 <= status.remaining <= UINT64_MAX:
+        raise ValueError("a count is out of range")
+    view.remaining = status.remaining
     limit = status.limit
     if limit is None:
         return 0
-    if not 0 <= limit.max_value <= UINT64_MAX or not 0 <= status.remaining <= UINT64_MAX:
+    if not 0 <= limit.max_value <= UINT64_MAX:
         raise ValueError("a count is out of range")
     if not 0 <= limit.window_ns <= INT64_MAX or not 0 <= status.reset_ns <= INT64_MAX:
         raise ValueError("a time is out of range")
@@ -94,7 +96,6 @@ cdef int fill_status(StatusView *view, status, Arena *arena) except -1:
         view.limit.size = <uint32_t> writer.size()
     finally:
         del writer
-    view.remaining = status.remaining
     view.reset_ns = status.reset_ns
     return 0
 

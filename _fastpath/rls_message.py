@@ -84,7 +84,7 @@ class CurrentLimit:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """One DescriptorStatus. With limit None only the code is written.
+    """One DescriptorStatus. With limit None only the code and what remains are written.
 
     remaining above 2^32 - 1 is written as 2^32 - 1; reset_ns becomes duration_until_reset.
     """

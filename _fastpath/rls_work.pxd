@@ -42,6 +42,7 @@ cdef struct Decider:
 cdef struct Roots:
     Value descriptors
     const Limit *limit
+    Value hits
 
 
 # One request. Limits that apply stand in hits and owners from the front, those that refuse by
@@ -62,8 +63,8 @@ cdef struct Work:
     uint32_t applied
     uint32_t refusing
     uint32_t *order
-    uint32_t *errors        # error series of failed limits
-    uint32_t error_count
+    uint32_t *noted         # series that count one: failed limits, shadows that would refuse
+    uint32_t noted_count
 
 
 ctypedef enum Applies:

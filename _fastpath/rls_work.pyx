@@ -4,11 +4,17 @@ A request is decoded into views, the limits that could apply are collected and t
 evaluated, all in the call's arena, before a counter is asked.
 """
 
-from libc.stdint cimport INT64_MAX, uint32_t, uint64_t
+from libc.stdint cimport INT64_MAX, int64_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
 from _fastpath.arena cimport Arena
-from _fastpath.counters cimport DIGEST_SIZE, CounterHit, key_value_size, write_key_value
+from _fastpath.counters cimport (
+    CONCURRENCY,
+    DIGEST_SIZE,
+    CounterHit,
+    key_value_size,
+    write_key_value,
+)
 from _fastpath.limit_index cimport (
     ON_ERROR_REFUSE,
     ON_ERROR_SKIP,
@@ -22,15 +28,22 @@ from _fastpath.value cimport (
     BOOL,
     ERROR,
     INDEX_OUT_OF_RANGE,
+    INT,
     NO_SUCH_KEY,
     OUT_OF_MEMORY,
     STRING,
+    UINT,
     Value,
     absent_value,
+    int_value,
     list_value,
     map_value,
     string_value,
 )
+
+
+cdef extern from "rls.hpp" namespace "tollhouse" nogil:
+    const uint64_t MOST_GIVEN_BACK
 
 
 cdef Value root_of(void *state, uint32_t slot) noexcept nogil:
@@ -39,6 +52,8 @@ cdef Value root_of(void *state, uint32_t slot) noexcept nogil:
         return roots.descriptors
     if slot == 1:
         return roots.limit.root
+    if slot == 2:
+        return roots.hits
     return absent_value()
 
 
@@ -149,7 +164,7 @@ cdef void set_hits(const RequestView *request, uint32_t index, CounterHit *hit) 
         return
     view = &request.descriptors[min(index, request.count - 1)]
     if view.has_hits:
-        hit.amount = min(view.hits, (<uint64_t> 1 << 63) - 1)
+        hit.amount = min(view.hits, MOST_GIVEN_BACK)
     hit.give_back = view.is_negative and hit.amount != 0
 
 
@@ -164,6 +179,74 @@ cdef uint64_t call_hits(const RequestView *request) noexcept nogil:
     return most
 
 
+# The hits that the limit is charged: those of its home, or what its cost makes of them.
+cdef Applies set_amount(
+    Work *work, const Limit *limit, CounterHit *hit, bint *failed
+) noexcept nogil:
+    cdef Applies result = APPLIES
+    hit.amount = 1
+    hit.give_back = False
+    if work.method != CHECK_RATE_LIMIT:
+        set_hits(&work.request, limit.descriptor, hit)
+    if limit.cost.size():
+        result = set_cost(work, limit, hit, failed)
+    if work.method == REPORT and limit.quota.algorithm == CONCURRENCY and hit.amount:
+        hit.give_back = not hit.give_back
+        hit.amount = min(hit.amount, MOST_GIVEN_BACK)
+    return result
+
+
+cdef Applies set_cost(
+    Work *work, const Limit *limit, CounterHit *hit, bint *failed
+) noexcept nogil:
+    cdef int64_t hits = <int64_t> min(hit.amount, MOST_GIVEN_BACK)
+    cdef Value value
+    if limit.cost[0] == NULL:
+        return UNDECIDED
+    work.roots.hits = int_value(-hits if hit.give_back else hits)
+    value = evaluate(<const Program *> limit.cost[0], &work.evaluation)
+    if is_absence(value):
+        return APPLIES_NOT
+    if value.kind == INT:
+        hit.give_back = value.integer < 0
+        hit.amount = min(
+            <uint64_t> value.integer if value.integer >= 0 else -<uint64_t> value.integer,
+            MOST_GIVEN_BACK)
+        return APPLIES
+    if value.kind == UINT:
+        hit.give_back = False
+        hit.amount = value.natural
+        return APPLIES
+    if value.kind == ERROR and value.code == OUT_OF_MEMORY:
+        return UNDECIDED
+    failed[0] = True
+    return on_failure(limit)
+
+
+cdef inline void note(Work *work, uint32_t series) noexcept nogil:
+    work.noted[work.noted_count] = series
+    work.noted_count += 1
+
+
+# A limit that fails and refuses by on_error; one that never refuses is passed over.
+cdef Applies refuse(Work *work, const Limit *limit) noexcept nogil:
+    cdef CounterHit *hit
+    if work.method == REPORT:
+        return APPLIES_NOT
+    if not limit.binding():
+        if limit.shadow:
+            note(work, limit.shadow_series)
+        return APPLIES_NOT
+    work.refusing += 1
+    hit = &work.hits[work.capacity - work.refusing]
+    hit.fits = False
+    hit.remaining = 0
+    hit.reset_ns = 0
+    hit.retry_ns = INT64_MAX
+    work.owners[work.capacity - work.refusing] = limit
+    return REFUSES
+
+
 cdef Applies weigh(Work *work, const Limit *limit) noexcept nogil:
     cdef bint failed = False
     cdef CounterHit *hit = &work.hits[work.applied]
@@ -171,30 +254,18 @@ cdef Applies weigh(Work *work, const Limit *limit) noexcept nogil:
     cdef Applies result = conditions_hold(work, limit, &failed)
     if result == APPLIES:
         result = build_key(work, limit, hit, &failed)
+    if result == APPLIES:
+        result = set_amount(work, limit, hit, &failed)
     if result == UNDECIDED:
         return UNDECIDED
     if failed:
-        work.errors[work.error_count] = limit.error_series
-        work.error_count += 1
-    if result == REFUSES and work.method == REPORT:
-        result = APPLIES_NOT
+        note(work, limit.error_series)
     if result == REFUSES:
-        work.refusing += 1
-        hit = &work.hits[work.capacity - work.refusing]
-        hit.fits = False
-        hit.remaining = 0
-        hit.reset_ns = 0
-        hit.retry_ns = INT64_MAX
-        work.owners[work.capacity - work.refusing] = limit
-        return REFUSES
+        return refuse(work, limit)
     if result == APPLIES:
         hit.quota = &limit.quota
-        hit.binding = True
-        hit.always = False
-        hit.amount = 1
-        hit.give_back = False
-        if work.method != CHECK_RATE_LIMIT:
-            set_hits(&work.request, limit.descriptor, hit)
+        hit.binding = limit.binding()
+        hit.always = limit.always
         work.owners[work.applied] = limit
         work.applied += 1
     return result
@@ -215,8 +286,8 @@ cdef bint weigh_limits(Work *work) noexcept nogil:
     work.hits = <CounterHit *> arena.take(count * sizeof(CounterHit))
     work.owners = <const Limit **> arena.take(count * sizeof(Limit *))
     work.order = <uint32_t *> arena.take(count * sizeof(uint32_t))
-    work.errors = <uint32_t *> arena.take(count * sizeof(uint32_t))
-    if work.hits == NULL or work.owners == NULL or work.order == NULL or work.errors == NULL:
+    work.noted = <uint32_t *> arena.take(2 * count * sizeof(uint32_t))
+    if work.hits == NULL or work.owners == NULL or work.order == NULL or work.noted == NULL:
         return False
     for i in range(count):
         if weigh(work, found[i]) == UNDECIDED:

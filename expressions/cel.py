@@ -45,12 +45,14 @@ class Context(Enum):
 
     LIMIT_CONDITION = "limit condition"
     LIMIT_VARIABLE = "limit variable"
+    LIMIT_COST = "limit cost"
     AUTHORIZATION = "authorization"
 
 
 _VARIABLES: dict[Context, dict[str, cel.Type]] = {
     Context.LIMIT_CONDITION: {"descriptors": _DESCRIPTORS, "limit": _LIMIT},
     Context.LIMIT_VARIABLE: {"descriptors": _DESCRIPTORS},
+    Context.LIMIT_COST: {"descriptors": _DESCRIPTORS, "limit": _LIMIT, "hits": cel.Type.INT},
     Context.AUTHORIZATION: dict.fromkeys(
         ("request", "source", "destination", "metadata", "auth"), cel.Type.DYN
     ),

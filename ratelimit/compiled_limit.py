@@ -11,11 +11,13 @@ from ratelimit.limit import Limit
 
 @dataclass(frozen=True)
 class CompiledLimit:
-    """conditions, variables: in the order of the limit, which both lanes evaluate in."""
+    """conditions, variables: in the order of the limit, which both lanes evaluate in, and then the
+    cost."""
 
     limit: Limit
     conditions: tuple[Expression, ...]
     variables: tuple[Expression, ...]
+    cost: Expression | None = None
 
     @cached_property
     def equalities(self) -> tuple[tuple[int, str, str], ...]:
@@ -44,16 +46,19 @@ class CompiledLimit:
 
     @property
     def never_applies(self) -> bool:
-        """As in Limitador an unbound name anywhere, even in a branch not taken, ends the limit.
+        """It is disabled, or reads an unbound name: as in Limitador one anywhere, even in a branch
+        not taken, ends the limit.
 
         With another on_error the name is a failure where it is evaluated.
         """
+        if not self.limit.enabled:
+            return True
         return bool(self.unbound) and self.limit.on_error is OnError.SKIP
 
     @cached_property
     def refusals(self) -> tuple[str, ...]:
         """Why requests that reach this limit go to the full lane; empty when none does."""
-        expressions = self.evaluated + self.variables
+        expressions = (*self.evaluated, *self.variables, *((self.cost,) if self.cost else ()))
         return tuple(f"{e.source}: {e.refusal}" for e in expressions if e.native is None)
 
     def spec(self) -> LimitSpec:
@@ -68,4 +73,12 @@ class CompiledLimit:
             equalities=self.equalities,
             descriptor=self.descriptor,
             on_error=limit.on_error,
+            cost=(self.cost.native,) if self.cost else (),
+            shadow=limit.shadow,
+            unlimited=limit.unlimited,
+            always=limit.count_refused,
+            headers=limit.headers,
+            priority=limit.priority,
+            fail=limit.outage,
+            refusal=limit.refusal,
         )

@@ -15,9 +15,10 @@ from aiohttp import web
 
 from _fastpath.counters import Counter
 from ratelimit.errors import StoreUnavailable
-from ratelimit.http_api import MAX_BODY_BYTES, json_response, limit_document
+from ratelimit.field_shape import U64_MAX
+from ratelimit.http_api import MAX_BODY_BYTES, json_response
 from ratelimit.limit import SECOND_NS, Limit
-from ratelimit.limitador_file import U64_MAX
+from ratelimit.limit_json import limit_json
 from ratelimit.service import RateLimitService
 
 SLICE = 1000  # entries visited before other work has its turn
@@ -195,7 +196,7 @@ class _CountersApi:
             raise web.HTTPBadRequest(text=f"value: {error}") from error
         return json_response(
             {
-                "limit": limit_document(limit),
+                "limit": limit_json(limit),
                 "set_variables": dict(zip(limit.variables, key, strict=True)),
                 "value": value,
             }
@@ -271,7 +272,7 @@ def _items(documents: list[dict[str, object]]) -> bytes:
 
 def _document(limit: Limit, counter: Counter) -> dict[str, object]:
     return {
-        "limit": limit_document(limit),
+        "limit": limit_json(limit),
         "set_variables": dict(zip(limit.variables, counter.values, strict=True)),
         "remaining": _remaining(limit.max_value, counter.value),
         "expires_in_seconds": counter.reset_ns // SECOND_NS,

@@ -1,18 +1,26 @@
 """The full lane's decision over the limits that apply, and the answer made of it."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from _fastpath.clock import Clock
 from _fastpath.counters import Hit, Mode, Verdict
 from _fastpath.header_spec import NEVER_NS, HeaderSpec
-from _fastpath.limit_spec import Fail
+from _fastpath.limit_spec import Algorithm
 from _fastpath.rls_message import Code, CurrentLimit, RateLimitResponse, Status
 from ratelimit.compiled_limit import CompiledLimit
 from ratelimit.headers import Headers, ShownLimit, rate_limit_headers
-from ratelimit.selection import Entries, Selection, select
+from ratelimit.selection import (
+    MOST_GIVEN_BACK,
+    Entries,
+    Hits,
+    Selected,
+    Selection,
+    select,
+)
 from ratelimit.store import CounterStore
 
+MOST_REMAINING = 2**32 - 1  # what a status can tell
 REFUSED = Verdict(fits=False, remaining=0, reset_ns=0, retry_ns=NEVER_NS)
 
 
@@ -25,35 +33,45 @@ class Outcome:
     hit: Hit | None = None
 
     @property
-    def restrictiveness(self) -> tuple[int, bool, bytes, bytes]:
+    def refuses(self) -> bool:
+        return self.limit.limit.binding and not self.verdict.fits
+
+    @property
+    def restrictiveness(self) -> tuple[int, int, int, bytes, bytes]:
         """Ascending: what is reported first."""
         limit = self.limit.limit
+        rank = 3 if limit.unlimited else 2 if limit.shadow else int(self.verdict.fits)
+        priority = limit.priority if rank == 0 else 0
         name = (limit.name or "").encode()
-        return self.verdict.remaining, self.verdict.fits, name, limit.digest
+        return rank, -priority, self.verdict.remaining, name, limit.digest
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """outcomes: from the most restrictive. failed: limits of which an expression failed."""
+    """outcomes: from the most restrictive. failed: limits of which an expression failed.
+    shadowed: limits that would have refused but for `shadow`."""
 
     outcomes: tuple[Outcome, ...]
     failed: tuple[CompiledLimit, ...]
+    shadowed: tuple[CompiledLimit, ...]
 
     @property
     def over_limit(self) -> bool:
-        return any(not outcome.verdict.fits for outcome in self.outcomes)
+        return any(outcome.refuses for outcome in self.outcomes)
 
     @property
     def limited_by(self) -> str:
-        """Name of the most restrictive limit that does not fit, "" if it has none."""
+        """Name of the most restrictive limit that refuses, "" if it has none."""
         for outcome in self.outcomes:
-            if not outcome.verdict.fits:
+            if outcome.refuses:
                 return outcome.limit.limit.name or ""
         return ""
 
     def headers(self, spec: HeaderSpec) -> Headers:
-        shown = [ShownLimit(o.limit.limit, o.verdict, not o.verdict.fits) for o in self.outcomes]
-        return rate_limit_headers(shown, spec)
+        told = (o for o in self.outcomes if o.limit.limit.headers)
+        return rate_limit_headers(
+            [ShownLimit(o.limit.limit, o.verdict, o.refuses) for o in told], spec
+        )
 
     def response(
         self, descriptors: int, *, headers: HeaderSpec, statuses: bool
@@ -65,42 +83,56 @@ class Decision:
         )
 
     def _statuses(self, descriptors: int) -> tuple[Status, ...]:
-        found: dict[int, Status] = {}
+        """The limit of a status is the first of its home that clients are told of."""
+        refused: set[int] = set()
+        told: dict[int, Outcome] = {}
         for outcome in self.outcomes:
-            limit = outcome.limit.limit
             home = min(outcome.limit.descriptor, descriptors - 1)
-            found.setdefault(
-                home,
-                Status(
-                    code=Code.OK if outcome.verdict.fits else Code.OVER_LIMIT,
-                    limit=CurrentLimit(limit.max_value, limit.window_ns, limit.name or ""),
-                    remaining=outcome.verdict.remaining,
-                    reset_ns=outcome.verdict.reset_ns,
-                ),
-            )
-        return tuple(found.get(index, Status()) for index in range(descriptors))
+            if outcome.refuses:
+                refused.add(home)
+            if outcome.limit.limit.headers:
+                told.setdefault(home, outcome)
+        return tuple(
+            _status(Code.OVER_LIMIT if index in refused else Code.OK, told.get(index))
+            for index in range(descriptors)
+        )
+
+
+def _status(code: Code, told: Outcome | None) -> Status:
+    if told is None:
+        return Status(code)
+    limit = told.limit.limit
+    if limit.unlimited:
+        return Status(code, remaining=MOST_REMAINING)
+    return Status(
+        code=code,
+        limit=CurrentLimit(limit.max_value, limit.window_ns, limit.name or ""),
+        remaining=told.verdict.remaining,
+        reset_ns=told.verdict.reset_ns,
+    )
 
 
 async def decide(
     limits: Iterable[CompiledLimit],
     descriptors: Sequence[Entries],
-    hits: Callable[[int], int],
+    hits: Hits,
     mode: Mode,
     store: CounterStore,
     clock: Clock,
 ) -> Decision:
     """Select the limits, all of one namespace, then ask and charge their counters as one step.
 
-    hits: signed hits of the descriptor with this index. Limits that refuse by on_error deny what
-    would charge or look, and nothing is charged then. Raises StoreUnavailable.
+    Limits that refuse by on_error deny what would charge or look, and nothing is charged then.
+    Raises StoreUnavailable.
     """
-    selection = select(limits, descriptors)
-    refusing = [] if mode is Mode.ADD else selection.refusing
+    selection = select(limits, descriptors, hits)
+    unable = [] if mode is Mode.ADD else selection.refusing
+    refusing = [limit for limit in unable if limit.limit.binding]
+    asked = _hits(selection, releasing=mode is Mode.ADD)
     if refusing:
         mode = Mode.CHECK
-    fails = [Fail.CLOSED] * len(selection.applying)
+    fails = [selected.limit.limit.outage for selected in selection.applying]
     namespace = selection.applying[0].limit.limit.namespace if selection.applying else ""
-    asked = _hits(selection, hits)
     verdicts = await store.decide(namespace, asked, fails, mode, clock)
     outcomes = [
         Outcome(selected.limit, verdict, hit)
@@ -109,16 +141,28 @@ async def decide(
     ]
     outcomes += [Outcome(limit, REFUSED) for limit in refusing]
     outcomes.sort(key=lambda outcome: outcome.restrictiveness)
-    return Decision(tuple(outcomes), tuple(selection.failed))
+    shadowed = [limit for limit in unable if limit.limit.shadow]
+    if mode is not Mode.ADD:
+        shadowed += [o.limit for o in outcomes if o.limit.limit.shadow and not o.verdict.fits]
+    return Decision(tuple(outcomes), tuple(selection.failed), tuple(shadowed))
 
 
-def _hits(selection: Selection, hits: Callable[[int], int]) -> list[Hit]:
+def _hits(selection: Selection, *, releasing: bool) -> list[Hit]:
+    """releasing: hits of a concurrency limit tell the end of what took its slots."""
     return [
         Hit(
             limit_digest=selected.limit.limit.digest,
             quota=selected.limit.limit.quota,
             values=selected.values,
-            delta=hits(selected.limit.descriptor),
+            delta=_released(selected) if releasing else selected.delta,
+            binding=selected.limit.limit.binding,
+            always=selected.limit.limit.count_refused,
         )
         for selected in selection.applying
     ]
+
+
+def _released(selected: Selected) -> int:
+    if selected.limit.limit.algorithm is not Algorithm.CONCURRENCY:
+        return selected.delta
+    return max(-selected.delta, -MOST_GIVEN_BACK)

@@ -17,8 +17,8 @@ from _fastpath.counters import Mode
 from _fastpath.header_spec import HeaderFamily, HeaderSpec
 from ratelimit.decision import Decision, decide
 from ratelimit.errors import StoreUnavailable
-from ratelimit.limit import Limit
-from ratelimit.limitador_file import U64_MAX
+from ratelimit.field_shape import U64_MAX
+from ratelimit.limit_json import limit_json
 from ratelimit.service import RateLimitService
 from ratelimit.status import status
 
@@ -83,7 +83,7 @@ class _Api:
 
     async def limits(self, request: web.Request) -> web.Response:
         limits = self._service.active.current.limits(request.match_info["namespace"])
-        return json_response([limit_document(limit.limit) for limit in limits])
+        return json_response([limit_json(limit.limit) for limit in limits])
 
     async def check(self, request: web.Request) -> web.Response:
         info = await _body(request)
@@ -152,18 +152,6 @@ def json_response(document: object, code: int = 200) -> web.Response:
     return web.Response(
         status=code, body=msgspec.json.encode(document), content_type="application/json"
     )
-
-
-def limit_document(limit: Limit) -> dict[str, object]:
-    return {
-        "id": limit.id,
-        "namespace": limit.namespace,
-        "max_value": limit.max_value,
-        "seconds": limit.seconds,
-        "name": limit.name,
-        "conditions": limit.conditions,
-        "variables": limit.variables,
-    }
 
 
 def _operation(method: str, *codes: str, **extra: Any) -> dict[str, object]:

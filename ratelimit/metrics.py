@@ -19,6 +19,7 @@ _COUNTERS = {
     "limited_calls": "Limited calls",
     "report_calls": "Report calls",
     "limit_errors": "Requests for which an expression of a limit failed",
+    "ratelimit_shadow_refused": "Requests that a limit would have refused but for its shadow",
 }
 
 
@@ -34,7 +35,9 @@ class RateLimitCollector(Collector):
     ) -> None:
         self._service = service
         self._reservations = reservations
-        self._limit_name_label = limit_name_label
+        self._labeled = {"ratelimit_shadow_refused"}
+        if limit_name_label:
+            self._labeled.add("limited_calls")
 
     def describe(self) -> Iterable[Metric]:
         """Names for the registry to keep apart, without reading any counter."""
@@ -83,7 +86,7 @@ class RateLimitCollector(Collector):
         name = str(key[0])
         label = "limitador_namespace" if name in LIMITADOR else "namespace"
         labels = {label: OTHER if key[1] is None else str(key[1])}
-        if name == "limited_calls" and self._limit_name_label:
+        if name in self._labeled:
             labels["limit_name"] = str(key[2])
         elif name == "limit_errors":
             limits = self._service.active.current.by_digest

@@ -118,6 +118,8 @@ class RateLimitService:
     def count_failures(self, domain: str, decision: Decision) -> None:
         for limit in decision.failed:
             self.decider.count_error(domain, limit.limit.digest)
+        for limit in decision.shadowed:
+            self.decider.count_shadow(domain, limit.limit.name or "")
 
     async def _decide(
         self,

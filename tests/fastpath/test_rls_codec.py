@@ -53,9 +53,9 @@ def to_protobuf(response: RateLimitResponse) -> oracle.RateLimitResponse:
     units = oracle.RateLimitResponse.RateLimit.Unit
     for status in response.statuses:
         to = message.statuses.add(code=status.code)
+        to.limit_remaining = min(status.remaining, 2**32 - 1)
         if status.limit is None:
             continue
-        to.limit_remaining = min(status.remaining, 2**32 - 1)
         to.duration_until_reset.SetInParent()
         to.duration_until_reset.seconds, to.duration_until_reset.nanos = divmod(
             status.reset_ns, SECOND

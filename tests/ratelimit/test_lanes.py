@@ -1,13 +1,15 @@
 """Both lanes answer the same bytes, count the same and leave the same counters."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from _fastpath.calendar import Period
 from _fastpath.header_spec import HeaderFamily, HeaderSpec
-from _fastpath.limit_spec import OnError
+from _fastpath.limit_spec import Algorithm, Fail, OnError
 from expressions.cel import Context, compile_expression
 from ratelimit.compiled_limit import CompiledLimit
 from ratelimit.limit import Limit
@@ -66,14 +68,54 @@ condition = st.recursive(
 variable = st.one_of(text, arithmetic, atom, st.sampled_from(["null", "descriptors", "b'x'"]))
 
 
+cost = st.one_of(
+    st.sampled_from(["0", "3", "-2", "5u", "18446744073709551615u", "-9223372036854775807 - 1"]),
+    st.sampled_from(["hits", "hits * 10", "-hits", "hits / 2", "hits * 9223372036854775807"]),
+    st.builds("int({0})".format, field),
+    st.builds("{0}.size() + hits".format, field),
+)
+
+
+@st.composite
+def options(draw: st.DrawFn) -> dict[str, object]:
+    """What a limits file adds to Limitador's fields; now and then all of it."""
+    algorithm = draw(st.sampled_from([Algorithm.FIXED_WINDOW]))
+    unlimited = draw(st.sampled_from([False, False, False, True]))
+    values = {
+        "algorithm": algorithm,
+        "nanos": draw(st.sampled_from([0, 0, 1_000_000, 400_000_000])),
+        "period": draw(st.sampled_from(Period)),
+        "time_zone": draw(st.sampled_from(["UTC", "Europe/Berlin"])),
+        "burst": draw(st.sampled_from([0, 1, 3, 20])),
+        "unlimited": unlimited,
+        "shadow": not unlimited and draw(st.booleans()),
+        "enabled": draw(st.sampled_from([True, True, True, False])),
+        "priority": draw(st.sampled_from([0, 0, 1, -1, 2**31 - 1])),
+        "cost": draw(st.none() | cost),
+        "count_refused": draw(st.booleans()),
+        "fail": draw(st.sampled_from(Fail)),
+        "headers": draw(st.booleans()),
+    }
+    if unlimited:
+        values["max_value"] = 2**64 - 1
+    if algorithm is not Algorithm.FIXED_WINDOW:
+        values["seconds"] = draw(st.sampled_from([1, 60, 86_400]))
+    return values
+
+
 @st.composite
 def compiled(draw: st.DrawFn) -> CompiledLimit:
     conditions = sorted(draw(st.sets(condition, max_size=2)))
     variables = sorted(draw(st.sets(variable, max_size=2)))
+    values: dict[str, Any] = {
+        "max_value": draw(st.sampled_from([0, 1, 2, 10, 2**32 + 5, 2**64 - 1])),
+        "seconds": draw(st.sampled_from([0, 1, 60, 86_400, 2**64 - 1])),
+        **draw(st.just({}) | options()),
+    }
+    priced = values.get("cost")
     limit = Limit(
         namespace="ns",
-        max_value=draw(st.sampled_from([0, 1, 2, 10, 2**32 + 5, 2**64 - 1])),
-        seconds=draw(st.sampled_from([0, 1, 60, 86_400, 2**64 - 1])),
+        **values,
         conditions=tuple(conditions),
         variables=tuple(variables),
         name=draw(st.sampled_from([None, "", "one", 'per "user"\r\n', "é\\"])),
@@ -89,6 +131,7 @@ def compiled(draw: st.DrawFn) -> CompiledLimit:
         tuple(
             compile_expression(source, Context.LIMIT_VARIABLE, strict=False) for source in variables
         ),
+        compile_expression(priced, Context.LIMIT_COST, strict=True) if priced else None,
     )
 
 

@@ -205,4 +205,3 @@ def test_digest_tells_identities_apart(other: Limit) -> None:
 def test_digest_ignores_what_may_change() -> None:
     same = Limit("ns", 9, 60, ("a", "b"), ("c",), name="n", id="i", on_error=OnError.REFUSE)
     assert same.digest == IDENTITY.digest
-    assert same.identity == IDENTITY.identity
