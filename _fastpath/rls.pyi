@@ -17,32 +17,37 @@ class RateLimitDecider:
        RESOURCE_EXHAUSTED, TOO_LARGE. No plan published yet: UNAVAILABLE, UNAVAILABLE_DETAIL.
     2. Empty domain: code UNKNOWN and nothing else, nothing counted.
     3. Of the limits of the domain those whose equality tests all hold are looked at. Conditions are
-       evaluated in order, then variables in order; the first that is false, misses a key or index,
-       or fails (see `limit_spec.OnError`) ends the limit unless on_error says otherwise. A limit
-       counts at most one error per request.
-    4. Hits of a limit: those of its home descriptor (`RateLimitRequest.hits`). CheckRateLimit
-       looks with Mode.CHECK for room for 1. Report adds with Mode.ADD.
+       evaluated in order, then variables in order, then the cost; the first that is false, misses
+       a key or index, or fails (see `limit_spec.OnError`) ends the limit unless on_error says
+       otherwise. A limit counts at most one error per request.
+    4. Hits of a limit: those of its home descriptor (`RateLimitRequest.hits`), 1 for
+       CheckRateLimit; or what its cost makes of them, at least -(2^63 - 1). CheckRateLimit looks
+       for room for them with Mode.CHECK, Report adds with Mode.ADD; to a concurrency limit with
+       the sign turned, so that it gives back.
     5. A limit that refuses by on_error makes the answer OVER_LIMIT; the others are then looked at
-       with Mode.CHECK and their own hits.
+       with Mode.CHECK and their own hits. A shadow or an unlimited limit does not apply instead.
     6. Counters that cannot be held: UNAVAILABLE, UNAVAILABLE_DETAIL.
 
-    Code: ShouldRateLimit and CheckRateLimit OVER_LIMIT if any limit does not fit, else OK;
-    Report OK.
+    A limit refuses when it does not fit and is neither a shadow nor unlimited.
 
-    Restrictiveness: ascending (remaining, fits, name or "", digest); False before True, text by
-    UTF-8 bytes. The first is the most restrictive.
+    Code: ShouldRateLimit and CheckRateLimit OVER_LIMIT if any limit refuses, else OK; Report OK.
+
+    Restrictiveness: limits that refuse, in descending priority; then those that fit; shadows;
+    unlimited ones. Among equals ascending (remaining, name or "", digest), text by UTF-8 bytes. The
+    first is the most restrictive.
 
     Statuses (ShouldRateLimit and CheckRateLimit, with `statuses`): one per descriptor, in order.
-    Status i carries the most restrictive of the limits whose home is descriptor i: code OVER_LIMIT
-    if that limit does not fit, else OK; its max_value, window, name; remaining; reset. Without such
-    a limit: code OK alone.
+    Of the limits whose home is descriptor i: code OVER_LIMIT if one refuses, else OK; and of the
+    most restrictive with `headers` its max_value, window, name; remaining; reset. Of an unlimited
+    one only remaining, 2^32 - 1. Without such a limit the code alone.
 
-    Headers (ShouldRateLimit): those of the family, when at least one limit applied, and Retry-After
+    Headers (ShouldRateLimit): those of the family, of the limits with `headers`, and Retry-After
     when one refuses; `ratelimit/headers.py` tells what each holds.
 
     Metrics: ShouldRateLimit OK counts authorized_calls 1 and authorized_hits call_hits, OVER_LIMIT
-    limited_calls 1 under the name of the most restrictive limit that does not fit ("" if unnamed);
+    limited_calls 1 under the name of the most restrictive limit that refuses ("" if unnamed);
     CheckRateLimit the same without hits; Report authorized_hits call_hits and report_calls 1.
+    Both count ratelimit_shadow_refused 1 for each shadow that does not fit, or fails with REFUSE.
     A domain without configured limits counts under its own name while fewer than
     `max_unknown_domains` were seen, later under the domain None.
     """
@@ -76,7 +81,8 @@ class RateLimitDecider:
         """Sums by key, without the series of other owners and those with labels.
 
         Keys: ("authorized_calls", domain), ("authorized_hits", domain), ("report_calls", domain),
-        ("limited_calls", domain, limit name), ("limit_errors", domain, limit digest); domain None
+        ("limited_calls", domain, limit name), ("limit_errors", domain, limit digest),
+          ("ratelimit_shadow_refused", domain, limit name); domain None
         gathers unknown domains past the bound. A series of zero is left out.
         """
 

@@ -1,6 +1,7 @@
 """The fields of ours: how they are written, which go together, and their published schema."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from _fastpath.limit_spec import Algorithm, Fail
 from ratelimit import limits_schema
 from ratelimit.errors import LimitsFileError
 from ratelimit.limit import Limit
+from ratelimit.limit_fields import FIELDS
 from ratelimit.limit_json import limit_json
 from ratelimit.limitador_file import parse
 from ratelimit.refusal import encode_metadata
@@ -262,3 +264,21 @@ def test_schema_refuses_what_is_refused(fields: str) -> None:
 
 def test_plain_null_is_no_reason_to_refuse_a_file() -> None:
     assert Draft202012Validator(limits_schema.limits_schema()).is_valid(None)
+
+
+DOCUMENTATION = Path(__file__).parents[2] / "docs/limits.md"
+EXAMPLES = re.findall(r"```yaml\n(.*?)```", DOCUMENTATION.read_text(encoding="utf-8"), re.DOTALL)
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_documented_example_is_read_and_validates(example: str) -> None:
+    assert parse(example, "docs/limits.md").warnings == ()
+    validator = Draft202012Validator(limits_schema.limits_schema())
+    validator.validate(yaml.safe_load(example))
+
+
+def test_every_field_and_algorithm_is_documented() -> None:
+    text = DOCUMENTATION.read_text(encoding="utf-8")
+    assert [name for name in FIELDS if f"\n| `{name}` |" not in text] == []
+    examples = [limit.limit for text in EXAMPLES for limit in parse(text, "docs/limits.md").limits]
+    assert {limit.algorithm for limit in examples} == set(Algorithm)
