@@ -120,12 +120,16 @@ async def decide(
     store: CounterStore,
     clock: Clock,
 ) -> Decision:
-    """Select the limits, all of one namespace, then ask and charge their counters as one step.
+    """Select the limits, all of one namespace, and settle. Raises StoreUnavailable."""
+    return await settle(select(limits, descriptors, hits), mode, store, clock)
+
+
+async def settle(selection: Selection, mode: Mode, store: CounterStore, clock: Clock) -> Decision:
+    """Ask and charge the counters of the selected limits as one step.
 
     Limits that refuse by on_error deny what would charge or look, and nothing is charged then.
     Raises StoreUnavailable.
     """
-    selection = select(limits, descriptors, hits)
     unable = [] if mode is Mode.ADD else selection.refusing
     refusing = [limit for limit in unable if limit.limit.binding]
     asked = _hits(selection, releasing=mode is Mode.ADD)

@@ -8,14 +8,16 @@ from _fastpath.clock import Clock
 from _fastpath.counters import CounterTable, Hit, Mode
 from ratelimit.compiled_limit import CompiledLimit
 from ratelimit.configuration import Configuration
-from ratelimit.decision import Outcome, decide
+from ratelimit.decision import Outcome, settle
 from ratelimit.replay.access_log import SECOND_NS, Record
 from ratelimit.replay.mapping import DescriptorMapping
 from ratelimit.replay.timeline import Timeline
+from ratelimit.selection import Selection, select
 from ratelimit.store import MemoryStore
 
 MOST_KEYS = 100_000  # per limit: values whose refusals are told apart
 MOST_COUNTERS = 10_000_000
+MOST_SELECTIONS = 100_000
 SWEEP_EVERY = 4096  # requests between two sweeps of expired counters
 FALLBACK_WINDOW_NS = 60 * SECOND_NS
 
@@ -85,6 +87,7 @@ class Simulation:
         self._mapping = mapping
         self._table = CounterTable(MOST_COUNTERS)
         self._now = Clock(0, 0)
+        self._selections: dict[tuple[object, ...], Selection] = {}
         self._store = MemoryStore(self._table, lambda: self._now)
         self.tallies: dict[bytes, LimitTally] = {
             limit.limit.digest: LimitTally(limit) for limit in configuration.limits(namespace)
@@ -104,17 +107,23 @@ class Simulation:
         wall_ns = max(record.wall_ns, self._now.wall_ns)
         # Monotonic time starts with the first request.
         self._now = Clock(wall_ns - self.first_ns + 1, wall_ns)
+        selection = self._select(record)
+        decision = await settle(selection, Mode.CHECK_AND_ADD, self._store, self._now)
+        self._note(decision.outcomes, over_limit=decision.over_limit)
+
+    def _select(self, record: Record) -> Selection:
+        """What applies depends on the descriptors and hits alone, and logs repeat themselves."""
         descriptors = self._mapping.descriptors(record)
         hits = self._mapping.hits_of(record)
-        decision = await decide(
-            self._configuration.candidates(self._namespace, descriptors),
-            descriptors,
-            lambda _: hits,
-            Mode.CHECK_AND_ADD,
-            self._store,
-            self._now,
-        )
-        self._note(decision.outcomes, over_limit=decision.over_limit)
+        key = (hits, *(tuple(entries.items()) for entries in descriptors))
+        known = self._selections.get(key)
+        if known is None:
+            limits = self._configuration.candidates(self._namespace, descriptors)
+            known = select(limits, descriptors, lambda _: hits)
+            if len(self._selections) >= MOST_SELECTIONS:
+                self._selections.clear()
+            self._selections[key] = known
+        return known
 
     def _note(self, outcomes: Sequence[Outcome], *, over_limit: bool) -> None:
         self.requests += 1
