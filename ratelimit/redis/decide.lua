@@ -5,7 +5,7 @@
 -- ARGV[2…] one decision each, little-endian:
 --   head, 4 bytes: mode (0 check and add, 1 check, 2 add), 0, number of counters (16 bits);
 --   per counter, 72 bytes: algorithm, flags (1 binding, 2 always, 4 give back, 8 give back a lease,
---   16 set to amount), 6 zero bytes, then doubles: amount, max_value, window, burst (0: max_value), the calendar
+--   16 begin anew with amount), 6 zero bytes, then doubles: amount, max_value, window, burst (0: max_value), the calendar
 --   window's start, its end, the end of the next one, lease wanted (flag 8: the end of the window in
 --   which the lease was granted).
 -- Reply   one string; per decision, 4 bytes: status (0 fits, 1 refused, 2 failed), 0, number of
@@ -28,6 +28,7 @@
 -- What is given back of a lease counts only while the window in which it was granted runs.
 
 local floor, ceil, min, max = math.floor, math.ceil, math.min, math.max
+local unpack_list = unpack
 local pack, unpack = struct.pack, struct.unpack
 local MAX = 2 ^ 53 - 1
 local NEVER = -1
@@ -104,7 +105,7 @@ function window.retry(state) return state.expiry - now end
 function window.add(state, quota, amount)
   if state.expiry <= now then
     if quota.algorithm ~= 3 and quota.window == 0 then return end
-    state.expiry = window_end(quota)
+    state.expiry, state.opened = window_end(quota), true
   end
   state.value = min(state.value + amount, MAX)
 end
@@ -291,10 +292,20 @@ local sizes = {17, 17, 17, 33, 33}
 -- States are read once per batch and written once, at its end. `false`: no counter of ours.
 local states, changed = {}, {}
 
+-- All at once; MGET reads nothing where there is no string, so what is not found is asked alone.
+local texts = {}
+for first = 1, #KEYS, 1000 do
+  local last = min(first + 999, #KEYS)
+  local found = redis.call('MGET', unpack_list(KEYS, first, last))
+  for i = first, last do texts[KEYS[i]] = found[i - first + 1] end
+end
+
 local function decoded(text)
   local algorithm = string.byte(text) or 0
   if #text == (sizes[algorithm] or (algorithm == 6 and #text % 16 == 1 and #text)) then
-    return algorithms[algorithm].decode(text)
+    local state = algorithms[algorithm].decode(text)
+    state.stored = true
+    return state
   end
   return false
 end
@@ -303,7 +314,7 @@ end
 local function find(key, algorithm)
   local state = states[key]
   if state == nil then
-    local text = redis.pcall('GET', key)
+    local text = texts[key] or redis.pcall('GET', key)
     if not text then
       state = algorithms[algorithm].fresh(algorithm)
     elseif type(text) == 'string' then
@@ -342,10 +353,7 @@ end
 
 local function charge(hit)
   local algorithm = algorithms[hit.algorithm]
-  if hit.sets then
-    algorithm.give(hit.state, hit, MAX)
-    if hit.amount > 0 then algorithm.add(hit.state, hit, hit.amount) end
-  elseif not hit.gives then
+  if not hit.gives then
     algorithm.add(hit.state, hit, hit.amount)
   elseif not hit.gives_lease or algorithm.running(hit.state) == hit.lease then
     algorithm.give(hit.state, hit, hit.amount)
@@ -362,9 +370,8 @@ local function grant(hit)
 end
 
 local function settle(hit, mode, passes)
-  if mode == CHECK then return end
   if mode == ADD or passes or hit.always then
-    if hit.amount > 0 or hit.sets then charge(hit) end
+    if hit.amount > 0 then charge(hit) end
     if hit.lease > 0 and (mode == ADD or passes) then grant(hit) end
   end
   if hit.algorithm == 5 and hit.fits then hit.reset = bucket.life(hit.state) end
@@ -372,7 +379,19 @@ end
 
 local hits, at_key = {}, 0
 
--- One decision; returns its reply, or nil and the error that ends the batch.
+local replies = {}
+local heads = {[0] = {}, {}, {}}
+
+local function say_head(status, count)
+  local head = heads[status][count]
+  if not head then
+    head = pack('<BBH', status, 0, count)
+    heads[status][count] = head
+  end
+  replies[#replies + 1] = head
+end
+
+-- One decision; returns the error that ends the batch.
 local function decide(text)
   local mode, _, count, at = unpack('<BBH', text)
   local known, passes = true, true
@@ -385,44 +404,47 @@ local function decide(text)
     hit.binding, hit.always = flags % 2 == 1, flags % 4 >= 2
     hit.gives, hit.gives_lease, hit.sets = flags % 8 >= 4, flags % 16 >= 8, flags >= 16
     hit.capacity = hit.max_value
-    if hit.algorithm == 5 and hit.burst > 0 then hit.capacity = hit.burst end
+    if hit.algorithm == 5 and hit.max_value > 0 and hit.burst > 0 then hit.capacity = hit.burst end
     hit.key = KEYS[at_key + i]
     local failure
     hit.state, failure = find(hit.key, hit.algorithm)
-    if failure then return nil, failure end
+    if failure then return failure end
+    if hit.sets and hit.state then
+      hit.state = algorithms[hit.algorithm].fresh(hit.algorithm)
+      states[hit.key], changed[hit.key] = hit.state, hit.state
+    end
     known = known and hit.state
   end
   at_key = at_key + count
-  local parts = {pack('<BBH', 2, 0, count)}
   if not known then
-    parts[2] = string.rep('\0', 48 * count)
-    return table.concat(parts)
+    say_head(2, count)
+    replies[#replies + 1] = string.rep('\0', 48 * count)
+    return
   end
   for i = 1, count do passes = check(hits[i], mode) and passes end
-  parts[1] = pack('<BBH', passes and 0 or 1, 0, count)
+  say_head(passes and 0 or 1, count)
   for i = 1, count do
     local hit = hits[i]
-    settle(hit, mode, passes)
-    parts[i + 1] = pack('<Bxxxxxxxddddd', hit.fits and 1 or 0, hit.remaining, hit.reset, hit.retry,
-      hit.granted, algorithms[hit.algorithm].running(hit.state))
+    if mode ~= CHECK then settle(hit, mode, passes) end
+    replies[#replies + 1] = pack('<Bxxxxxxxddddd', hit.fits and 1 or 0, hit.remaining, hit.reset,
+      hit.retry, hit.granted, algorithms[hit.algorithm].running(hit.state))
   end
-  return table.concat(parts)
 end
 
-local replies = {}
 for i = 2, #ARGV do
-  local reply, failure = decide(ARGV[i])
+  local failure = decide(ARGV[i])
   if failure then return failure end
-  replies[i - 1] = reply
 end
+
 for key, state in pairs(changed) do
-  local life = algorithms[state.algorithm].life(state)
-  local outcome
-  if life > 0 then
-    outcome = redis.pcall('SET', key, algorithms[state.algorithm].encode(state), 'PX',
-      string.format('%.0f', ceil(life / 1000) + grace_ms))
-  else
+  local algorithm = algorithms[state.algorithm]
+  local life, outcome = algorithm.life(state), nil
+  if life <= 0 then
     outcome = redis.pcall('DEL', key)
+  elseif state.stored and not state.opened and algorithm == window then
+    outcome = redis.pcall('SET', key, algorithm.encode(state), 'KEEPTTL')
+  else
+    outcome = redis.pcall('SET', key, algorithm.encode(state), 'PX', ceil(life / 1000) + grace_ms)
   end
   if type(outcome) == 'table' and outcome.err then return outcome end
 end

@@ -39,11 +39,15 @@ class Keyspace:
         self._topology = topology
 
     async def page(self, digests: Collection[bytes], cursor: str, count: int) -> Page:
-        """About `count` keys are visited. "" is the first cursor, and comes with the last page."""
+        """About `count` keys are visited. "" is the first cursor, and comes with the last page.
+
+        Raises ValueError for a cursor that no page came with.
+        """
         masters = sorted(self._topology.masters)
         if not masters:
             raise RedisFault(Fault.DOWN, "no master is known")
         place, _, after = (cursor or "0:0").partition(":")
+        after = str(int(after))
         index = min(int(place), len(masters) - 1)
         async with self._linked(masters[index]) as link:
             after_this, page = await self._scan(link, digests, after, count)

@@ -25,7 +25,6 @@ ALWAYS = 2
 GIVE_BACK = 4
 SET = 16
 
-_NO_CALENDAR = (0, 0, 0)
 _HEAD = struct.Struct("<BBH")
 _COUNTER = struct.Struct("<BB6x8d")
 _ANSWER = struct.Struct("<B7x5d")
@@ -78,13 +77,22 @@ def _counter(quota: Quota, flags: int, amount: int, clock: Clock, lease: int) ->
         min(quota.max_value, MOST),
         window_us(quota),
         min(quota.burst, MOST),
-        *_NO_CALENDAR,
+        *_calendar_us(quota, clock),
         lease,
     )
 
 
 def window_us(quota: Quota) -> int:
     return min(-(-quota.window_ns // 1000), LONGEST_WINDOW_US)
+
+
+def _calendar_us(quota: Quota, clock: Clock) -> tuple[int, int, int]:
+    """Start and end of the calendar window by this process's clock, and the end of the next."""
+    if quota.calendar is None:
+        return 0, 0, 0
+    start, end = quota.calendar.window(clock.wall_ns)
+    _, next_end = quota.calendar.window(end)
+    return start // 1000, end // 1000, next_end // 1000
 
 
 def decode_reply(reply: bytes, counts: Iterable[int]) -> list[Answer]:
