@@ -1,5 +1,7 @@
 """One entry of a limits file: its fields, and which of them go together."""
 
+from difflib import get_close_matches
+from functools import lru_cache
 from typing import TypeVar
 
 from _fastpath.limit_spec import Algorithm
@@ -12,6 +14,7 @@ from ratelimit.limit_fields import FIELDS, Field
 from ratelimit.yaml_tree import Node, Scalar
 
 T = TypeVar("T")
+MOST_SHOWN = 40  # characters of an unknown name
 
 
 def read_limit(node: Node, faults: Faults) -> CompiledLimit | None:
@@ -25,6 +28,12 @@ def read_limit(node: Node, faults: Faults) -> CompiledLimit | None:
     return limit if len(faults.problems) == before else None
 
 
+@lru_cache(maxsize=256)
+def _unknown(name: str) -> str:
+    near = get_close_matches(name, FIELDS, 1)
+    return "is no field, and passed over" + (f"; did you mean {near[0]}?" if near else "")
+
+
 class _Entry:
     def __init__(self, node: yaml_tree.Mapping, faults: Faults) -> None:
         self._node = node
@@ -35,10 +44,12 @@ class _Entry:
                 faults.refuse(key, "", f"{kind(key)} as a key; expected the name of a field")
             elif key.plain and key.text == "<<":
                 faults.refuse(key, "<<", "merge keys are not read; write the fields out")
-            elif key.text not in self._given:
-                self._given[key.text] = value
-            elif key.text in FIELDS:
+            elif key.text not in FIELDS:
+                faults.warn(key, key.text[:MOST_SHOWN], _unknown(key.text[:MOST_SHOWN]))
+            elif key.text in self._given:
                 faults.refuse(key, key.text, "is given twice")
+            else:
+                self._given[key.text] = value
 
     def limit(self) -> CompiledLimit:
         before = len(self._faults.problems)

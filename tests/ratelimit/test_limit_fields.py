@@ -160,6 +160,19 @@ def test_problem_is_told_at_the_line_of_its_field() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        ("shadow_mode", "is no field, and passed over; did you mean shadow?"),
+        ("algoritm", "is no field, and passed over; did you mean algorithm?"),
+        ("x-comment", "is no field, and passed over"),
+    ],
+)
+def test_unknown_field_is_a_warning(written: str, told: str) -> None:
+    (warning,) = parse(entry(f"seconds: 1, {written}: true"), "f.yaml").warnings
+    assert str(warning) == f"f.yaml:1: {written}: {told}"
+
+
 def test_aliases_cannot_grow_the_metadata_of_a_refusal() -> None:
     levels = "".join(f", k{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 9))
     text = entry(f"seconds: 1, refusal: {{metadata: {{k0: &a0 [1]{levels}}}}}")

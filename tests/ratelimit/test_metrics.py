@@ -57,6 +57,14 @@ def test_unknown_domains_have_bounded_series(host: Host) -> None:
     assert 'authorized_calls{limitador_namespace="other"} 100.0' in lines
 
 
+def test_refusals_of_shadows_are_counted(host: Host) -> None:
+    host.load(LIMITS.replace("name:", "shadow: true, name:"))
+    host.should("m1", hits=11)
+    lines = exposition(host)
+    assert 'ratelimit_shadow_refused{limit_name="ten",namespace="m1"} 1.0' in lines
+    assert 'authorized_calls{limitador_namespace="m1"} 1.0' in lines
+
+
 def test_failures_are_counted_per_limit(host: Host) -> None:
     host.load(LIMITS.replace("conditions: ", "conditions: ['int(descriptors[0].n) > 1']"))
     host.should("m1", {"n": "x"})

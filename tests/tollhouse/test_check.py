@@ -35,6 +35,19 @@ def test_every_problem_of_a_limits_file_gets_a_line(
     assert all(re.match(rf"{limits}:2: [a-z_\[\]0-9]+: .", line) for line in lines)
 
 
+def test_options_that_do_not_go_together_are_told(
+    limits: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    limits.write_text(
+        "- namespace: n\n  seconds: 1\n  window: 1s\n  burst: 5\n  conditions:\n  variables:"
+    )
+    assert main(["check", str(limits)]) == 1
+    assert capsys.readouterr().out.splitlines() == [
+        f"{limits}:3: window: given beside seconds; expected one of the two",
+        f"{limits}:4: burst: given with algorithm fixed_window; expected only with token_bucket",
+    ]
+
+
 def test_warning_fails_only_a_strict_check(
     limits: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
