@@ -4,10 +4,9 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from redis.asyncio.sentinel import Sentinel
+from redis.asyncio.sentinel import MasterNotFoundError, Sentinel
 from redis.crc import key_slot
 from redis.exceptions import RedisError, ResponseError
-from redis.sentinel import MasterNotFoundError
 
 from ratelimit.redis.fault import Fault, RedisFault, fault_of
 from ratelimit.redis.link import Link, connection_arguments
