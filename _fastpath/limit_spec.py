@@ -111,5 +111,5 @@ class LimitSpec:
     always: bool = False
     headers: bool = True
     priority: int = 0
-    fail: Fail = Fail.ERROR
+    fail: Fail = Fail.CLOSED
     refusal: Refusal | None = None

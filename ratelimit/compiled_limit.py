@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
 
-from _fastpath.limit_spec import LimitSpec, OnError
+from _fastpath.limit_spec import Fail, LimitSpec, OnError
 from expressions.cel import Expression
 from ratelimit.limit import Limit
 
@@ -12,12 +12,13 @@ from ratelimit.limit import Limit
 @dataclass(frozen=True)
 class CompiledLimit:
     """conditions, variables: in the order of the limit, which both lanes evaluate in, and then the
-    cost."""
+    cost. default_fail: what a limit does that says nothing of its own."""
 
     limit: Limit
     conditions: tuple[Expression, ...]
     variables: tuple[Expression, ...]
     cost: Expression | None = None
+    default_fail: Fail = Fail.CLOSED
 
     @cached_property
     def equalities(self) -> tuple[tuple[int, str, str], ...]:
@@ -55,6 +56,13 @@ class CompiledLimit:
             return True
         return bool(self.unbound) and self.limit.on_error is OnError.SKIP
 
+    @property
+    def fail(self) -> Fail:
+        """What happens when the counters cannot be reached: no refusal and no error for the sake of
+        a limit that never refuses."""
+        chosen = self.default_fail if self.limit.fail is None else self.limit.fail
+        return chosen if self.limit.binding or chosen is Fail.LOCAL else Fail.OPEN
+
     @cached_property
     def refusals(self) -> tuple[str, ...]:
         """Why requests that reach this limit go to the full lane; empty when none does."""
@@ -79,6 +87,6 @@ class CompiledLimit:
             always=limit.count_refused,
             headers=limit.headers,
             priority=limit.priority,
-            fail=limit.outage,
+            fail=self.fail,
             refusal=limit.refusal,
         )

@@ -135,7 +135,7 @@ async def settle(selection: Selection, mode: Mode, store: CounterStore, clock: C
     asked = _hits(selection, releasing=mode is Mode.ADD)
     if refusing:
         mode = Mode.CHECK
-    fails = [selected.limit.limit.outage for selected in selection.applying]
+    fails = [selected.limit.fail for selected in selection.applying]
     namespace = selection.applying[0].limit.limit.namespace if selection.applying else ""
     verdicts = await store.decide(namespace, asked, fails, mode, clock)
     outcomes = [

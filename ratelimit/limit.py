@@ -34,8 +34,8 @@ class Limit:
     keeps them. max_value, seconds: 0 … 2^64 - 1; a max_value of 0 denies all, a window of 0 counts
     nothing and refuses only more than max_value at once. The window, or the lease of a slot, is
     `seconds` and `nanos` (0 … 10^9 - 1) long; of a calendar limit it is the nominal length of its
-    period. burst: of a token bucket, 0 means max_value. cost: source of a CEL expression. An
-    unlimited limit has the largest max_value.
+    period. burst: of a token bucket, 0 means max_value. cost: source of a CEL expression. fail:
+    None means what the process does by default. An unlimited limit has the largest max_value.
     """
 
     namespace: str
@@ -57,7 +57,7 @@ class Limit:
     priority: int = 0
     cost: str | None = None
     count_refused: bool = False
-    fail: Fail = Fail.ERROR
+    fail: Fail | None = None
     headers: bool = True
     refusal: Refusal | None = None
 
@@ -78,14 +78,6 @@ class Limit:
     def binding(self) -> bool:
         """Whether it can make a request refuse."""
         return not (self.shadow or self.unlimited)
-
-    @property
-    def outage(self) -> Fail:
-        """What happens when the counters cannot be reached: `fail`, but no refusal or error for the
-        sake of a limit that never refuses."""
-        if self.binding or self.fail is Fail.LOCAL:
-            return self.fail
-        return Fail.OPEN
 
     @cached_property
     def digest(self) -> bytes:

@@ -4,7 +4,7 @@ from difflib import get_close_matches
 from functools import lru_cache
 from typing import TypeVar
 
-from _fastpath.limit_spec import Algorithm
+from _fastpath.limit_spec import Algorithm, Fail
 from ratelimit import limit_fields as fields
 from ratelimit import yaml_tree
 from ratelimit.compiled_limit import CompiledLimit
@@ -17,14 +17,14 @@ T = TypeVar("T")
 MOST_SHOWN = 40  # characters of an unknown name
 
 
-def read_limit(node: Node, faults: Faults) -> CompiledLimit | None:
+def read_limit(node: Node, faults: Faults, default_fail: Fail) -> CompiledLimit | None:
     """The limit of one item of the list, or None with everything that is wrong with it noted."""
     if not isinstance(node, yaml_tree.Mapping):
         faults.refuse(node, "", f"{kind(node)}; expected a limit")
         return None
     before = len(faults.problems)
     entry = _Entry(node, faults)
-    limit = entry.limit()
+    limit = entry.limit(default_fail)
     return limit if len(faults.problems) == before else None
 
 
@@ -51,7 +51,7 @@ class _Entry:
             else:
                 self._given[key.text] = value
 
-    def limit(self) -> CompiledLimit:
+    def limit(self, default_fail: Fail) -> CompiledLimit:
         before = len(self._faults.problems)
         algorithm = self._value(fields.ALGORITHM)
         if len(self._faults.problems) == before:
@@ -90,7 +90,7 @@ class _Entry:
             headers=self._headers(shown=not (shadow or unlimited)),
             refusal=self._value(fields.REFUSAL),
         )
-        return CompiledLimit(limit, conditions, variables, cost)
+        return CompiledLimit(limit, conditions, variables, cost, default_fail)
 
     def _value(self, field: Field[T]) -> T:
         node = self._given.get(field.name)

@@ -131,11 +131,11 @@ COST: Field[Expression | None] = Field(
 COUNT_REFUSED = Field(
     "count_refused", Flag(), False, "Charge requests that are refused, by any limit."
 )
-FAIL: Field[Fail] = Field(
+FAIL: Field[Fail | None] = Field(
     "fail",
     Choice({choice.name.lower(): choice for choice in Fail}),
-    Fail.ERROR,
-    "What the limit does when its counters cannot be reached.",
+    None,
+    "What the limit does when its counters cannot be reached; the program's default when missing.",
 )
 HEADERS: Field[bool] = Field(
     "headers", Flag(), True, "Whether clients are told; false when shadow or unlimited."

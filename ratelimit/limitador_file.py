@@ -7,6 +7,7 @@ table of fields.
 from dataclasses import dataclass
 from pathlib import Path
 
+from _fastpath.limit_spec import Fail
 from ratelimit import yaml_tree
 from ratelimit.compiled_limit import CompiledLimit
 from ratelimit.errors import LimitsFileError, Problem
@@ -28,17 +29,20 @@ class LimitsFile:
     repeated: tuple[CompiledLimit, ...] = ()
 
 
-def load(path: str) -> LimitsFile:
-    """Read and compile a file. Raises LimitsFileError, also for one that cannot be read."""
+def load(path: str, default_fail: Fail = Fail.CLOSED) -> LimitsFile:
+    """Read and compile a file. Raises LimitsFileError, also for one that cannot be read.
+
+    default_fail: what limits do that do not say it when their counters cannot be reached.
+    """
     try:
         data = Path(path).read_bytes()
     except OSError as error:
         reason = f"cannot be read: {error.strerror}"
         raise LimitsFileError([Problem(path, 1, "", reason)]) from error
-    return parse_bytes(data, path)
+    return parse_bytes(data, path, default_fail)
 
 
-def parse_bytes(data: bytes, path: str) -> LimitsFile:
+def parse_bytes(data: bytes, path: str, default_fail: Fail = Fail.CLOSED) -> LimitsFile:
     """As `parse`, of a file's content."""
     if len(data) > MAX_FILE_BYTES:
         raise LimitsFileError([Problem(path, 1, "", f"is larger than {MAX_FILE_BYTES} bytes")])
@@ -47,10 +51,10 @@ def parse_bytes(data: bytes, path: str) -> LimitsFile:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise LimitsFileError([Problem(path, line, "", "is no UTF-8")]) from error
-    return parse(text, path)
+    return parse(text, path, default_fail)
 
 
-def parse(text: str, path: str) -> LimitsFile:
+def parse(text: str, path: str, default_fail: Fail = Fail.CLOSED) -> LimitsFile:
     """Parse and compile; raises LimitsFileError with everything that is wrong.
 
     Only syntax errors refuse the file, those of CEL included. Expressions that the CEL checker
@@ -64,21 +68,21 @@ def parse(text: str, path: str) -> LimitsFile:
         problem = Problem(path, root.line, "", f"{kind(root)}; expected a list of limits")
         raise LimitsFileError([problem])
     faults = Faults(path)
-    limits, repeated = _distinct(root.items, faults)
+    limits, repeated = _distinct(root.items, faults, default_fail)
     if faults.problems:
         raise LimitsFileError(sorted(faults.problems))
     return LimitsFile(path, limits, tuple(sorted(faults.warnings)), repeated)
 
 
 def _distinct(
-    items: list[Node], faults: Faults
+    items: list[Node], faults: Faults, default_fail: Fail
 ) -> tuple[tuple[CompiledLimit, ...], tuple[CompiledLimit, ...]]:
     """The first limit of each identity, and the others; a disabled one gives way to one that is
     not."""
     found: dict[bytes, tuple[CompiledLimit, Node]] = {}
     repeated: list[CompiledLimit] = []
     for node in items:
-        limit = read_limit(node, faults)
+        limit = read_limit(node, faults, default_fail)
         if limit is None:
             continue
         this = limit, node

@@ -93,7 +93,7 @@ def options(draw: st.DrawFn) -> dict[str, object]:
         "priority": draw(st.sampled_from([0, 0, 1, -1, 2**31 - 1])),
         "cost": draw(st.none() | cost),
         "count_refused": draw(st.booleans()),
-        "fail": draw(st.sampled_from(Fail)),
+        "fail": draw(st.none() | st.sampled_from(Fail)),
         "headers": draw(st.booleans()),
     }
     if unlimited:

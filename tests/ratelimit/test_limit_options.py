@@ -2,6 +2,8 @@
 
 import pytest
 
+from _fastpath.limit_spec import Fail
+from ratelimit.limitador_file import parse
 from tests.ratelimit.host import DRAFT_03, LANES, OK, OVER_LIMIT, Host, codes, headers
 
 REST = "conditions: [], variables: []"
@@ -228,3 +230,23 @@ def test_window_in_words_is_the_limit_in_seconds(native: bool) -> None:
     made.should("ns", {})
     made.load(f"- {{namespace: ns, {REST}, max_value: 1, window: 2m}}")
     assert made.should("ns", {}).overall_code == OVER_LIMIT
+
+
+@pytest.mark.parametrize(
+    ("fields", "default", "fail"),
+    [
+        ("max_value: 1", Fail.CLOSED, Fail.CLOSED),
+        ("max_value: 1", Fail.ERROR, Fail.ERROR),
+        ("max_value: 1, fail: open", Fail.ERROR, Fail.OPEN),
+        ("max_value: 1, fail: local", Fail.ERROR, Fail.LOCAL),
+        ("max_value: 1, shadow: true", Fail.ERROR, Fail.OPEN),
+        ("max_value: 1, shadow: true, fail: closed", Fail.CLOSED, Fail.OPEN),
+        ("max_value: 1, shadow: true", Fail.LOCAL, Fail.LOCAL),
+        ("unlimited: true", Fail.CLOSED, Fail.OPEN),
+    ],
+)
+def test_fail_is_the_limits_own_or_the_default(fields: str, default: Fail, fail: Fail) -> None:
+    text = f"- {{namespace: ns, {REST}, seconds: 1, {fields}}}"
+    (limit,) = parse(text, "f.yaml", default).limits
+    assert limit.fail is fail
+    assert limit.spec().fail is fail
