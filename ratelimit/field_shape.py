@@ -9,8 +9,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
-from zoneinfo import ZoneInfo
 
+from _fastpath.calendar import Calendar, Period
 from ratelimit import yaml_tree
 from ratelimit.errors import Problem
 from ratelimit.yaml_tree import Node, Scalar, Sequence
@@ -155,9 +155,10 @@ class Zone(ScalarShape[str]):
         super().__init__(expected, {"type": "string", "minLength": 1})
 
     def scalar(self, node: Scalar) -> str | None:
+        # The first calendar of a zone takes its time, which a reload has and a request has not.
         try:
-            ZoneInfo(node.text)
-        except (OSError, ValueError, KeyError):
+            Calendar(Period.DAY, node.text)
+        except ValueError:
             return None
         return node.text
 

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from _fastpath.calendar import Period
@@ -243,9 +245,12 @@ def test_published_schema_is_the_one_of_the_table() -> None:
     assert SCHEMA.read_text(encoding="utf-8") == limits_schema.text()
 
 
+def validator() -> Draft202012Validator:
+    return Draft202012Validator(limits_schema.limits_schema())
+
+
 def validates(fields: str) -> bool:
-    document = yaml.safe_load(entry(fields))
-    return bool(Draft202012Validator(limits_schema.limits_schema()).is_valid(document))
+    return bool(validator().is_valid(yaml.safe_load(entry(fields))))
 
 
 def test_schema_is_a_schema() -> None:
@@ -276,7 +281,37 @@ def test_schema_refuses_what_is_refused(fields: str) -> None:
 
 
 def test_plain_null_is_no_reason_to_refuse_a_file() -> None:
-    assert Draft202012Validator(limits_schema.limits_schema()).is_valid(None)
+    assert validator().is_valid(None)
+
+
+SCALARS = ("1", "0", "-1", "1.5", "word", "true", "10s", "250ms", "day", "UTC", "hits", "[]", "[a]")
+CHOICES = {
+    "algorithm": [choice.name.lower() for choice in Algorithm],
+    "conditions": ["[]", "['true']", "[1]"],
+    "variables": ["[]", "['1']"],
+    "refusal": ["{}", "{body: a}", "{headers: {a: b}}", "{metadata: {a: {b: [1]}}}"],
+    "fail": [choice.name.lower() for choice in Fail],
+}
+REQUIRED = {"namespace": "ns", "conditions": "[]", "variables": "[]"}
+written = st.fixed_dictionaries(
+    {}, optional={name: st.sampled_from((*CHOICES.get(name, ()), *SCALARS)) for name in FIELDS}
+).map(lambda fields: REQUIRED | fields)
+
+
+@settings(max_examples=200, deadline=None)
+@given(written)
+def test_schema_agrees_with_the_reader(written: dict[str, str]) -> None:
+    """But for what only the reader sees: CEL, time zones, and a sliding window of no seconds."""
+    text = "- {" + ", ".join(f"{name}: {value}" for name, value in written.items()) + "}"
+    try:
+        (limit,) = parse(text, "f.yaml").limits
+    except LimitsFileError as error:
+        seen = [p for p in error.problems if p.field not in {"cost", "time_zone"}]
+        unseen = all(p.field.endswith("]") or p.message.startswith("0; ") for p in seen)
+        assert unseen or not validator().is_valid(yaml.safe_load(text))
+    else:
+        assert validator().is_valid(yaml.safe_load(text))
+        limit.spec()
 
 
 DOCUMENTATION = Path(__file__).parents[2] / "docs/limits.md"
@@ -286,8 +321,7 @@ EXAMPLES = re.findall(r"```yaml\n(.*?)```", DOCUMENTATION.read_text(encoding="ut
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_documented_example_is_read_and_validates(example: str) -> None:
     assert parse(example, "docs/limits.md").warnings == ()
-    validator = Draft202012Validator(limits_schema.limits_schema())
-    validator.validate(yaml.safe_load(example))
+    validator().validate(yaml.safe_load(example))
 
 
 def test_every_field_and_algorithm_is_documented() -> None:
