@@ -18,6 +18,7 @@
 #include "counted.hpp"
 #include "counter_shard.hpp"
 #include "rate_limit_headers.hpp"
+#include "refusal.hpp"
 #include "rls_codec.hpp"
 #include "value.hpp"
 
@@ -79,6 +80,7 @@ struct Limit {
     uint32_t limited_series = 0, error_series = 0, shadow_series = 0;
     std::string current_limit;  // encoded RateLimit of its statuses
     HeaderText header_text;
+    RefusalReply refusal;
     Entry root_entries[2];      // the CEL variable `limit`: id, name
     Value root;
 
@@ -101,7 +103,8 @@ struct Limit {
         root = map_value(root_entries, 2, true);
         Arena arena;
         WireWriter writer(&arena, 64);
-        encode_current_limit(quota.max_value, quota.window_ns, {name.data(), uint32_t(name.size())}, &writer);
+        encode_current_limit(quota.max_value, quota.window_ns,
+                             {name.data(), uint32_t(name.size())}, &writer);
         current_limit.assign(reinterpret_cast<const char *>(writer.data()), writer.size());
         header_text.seal(quota, named, name, digest);
     }

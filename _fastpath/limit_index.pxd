@@ -7,7 +7,7 @@ from libcpp.vector cimport vector
 from _fastpath.arena cimport Arena
 from _fastpath.counted cimport Counted
 from _fastpath.counters cimport Quota
-from _fastpath.rate_limit_headers cimport HeaderText
+from _fastpath.rate_limit_headers cimport HeaderText, RefusalReply
 from _fastpath.rls_codec cimport DescriptorView, RequestView
 from _fastpath.value cimport Value
 from _fastpath.wire cimport TextView
@@ -46,6 +46,7 @@ cdef extern from "limit_index.hpp" namespace "tollhouse" nogil:
         uint32_t shadow_series
         string current_limit
         HeaderText header_text
+        RefusalReply refusal
         Value root
         void seal() except +
         cbool binding()

@@ -11,6 +11,7 @@ from _fastpath.counted cimport Counted, retain
 from _fastpath.counters cimport DIGEST_SIZE, fill_quota
 from _fastpath.handler cimport Unit
 from _fastpath.program cimport NativeProgram
+from _fastpath.rate_limit_headers cimport fill_refusal
 from _fastpath.rls_codec cimport DECODED, RequestView, decode_request
 from _fastpath.wire cimport TextView
 
@@ -58,6 +59,8 @@ cdef int fill_limit(Limit *limit, spec) except -1:
     limit.headers = spec.headers
     limit.priority = spec.priority
     limit.fail = <uint8_t> <int> spec.fail
+    if spec.refusal is not None:
+        fill_refusal(&limit.refusal, spec.refusal)
     cdef EqualityTest test
     for index, key, value in spec.equalities:
         test.descriptor = index

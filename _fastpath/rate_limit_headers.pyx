@@ -1,4 +1,7 @@
-"""Header settings from Python; the writing itself is rate_limit_headers.hpp."""
+"""What answers tell a client, from Python: see rate_limit_headers.hpp and refusal.hpp."""
+
+from libcpp.string cimport string
+from libcpp.utility cimport pair
 
 
 cdef int fill_header_settings(HeaderSettings *settings, spec) except -1:
@@ -6,4 +9,15 @@ cdef int fill_header_settings(HeaderSettings *settings, spec) except -1:
     settings.retry_after = spec.retry_after
     for i in range(3):
         settings.names[i] = spec.names[i].encode()
+    return 0
+
+
+cdef int fill_refusal(RefusalReply *reply, spec) except -1:
+    reply.body = spec.body
+    reply.has_metadata = spec.metadata is not None
+    reply.metadata = spec.metadata or b""
+    cdef string name, value
+    for pair_of in spec.headers:
+        name, value = pair_of[0].encode(), pair_of[1].encode()
+        reply.headers.push_back(pair[string, string](name, value))
     return 0

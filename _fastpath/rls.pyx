@@ -16,8 +16,6 @@ from _fastpath.metric_labels cimport LabelSeries, LabelSet, label_text
 from _fastpath.plan cimport Plan, Plans
 from _fastpath.rate_limit_headers cimport HeaderSettings, fill_header_settings
 from _fastpath.rls_answer cimport (
-    CODE_OK,
-    CODE_OVER_LIMIT,
     answer,
     fail_malformed,
     fail_too_large,
@@ -161,7 +159,7 @@ cdef Outcome decide(Decider *decider, Call *call, Method method) noexcept nogil:
     if method != REPORT:
         refused = exceeded(&work)
     count_call(&work, refused)
-    return answer(&work, CODE_OK if refused == NULL else CODE_OVER_LIMIT)
+    return answer(&work, refused)
 
 
 cdef Outcome should_rate_limit(void *state, Call *call) noexcept nogil:

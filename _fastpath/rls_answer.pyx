@@ -7,10 +7,15 @@ from _fastpath.arena cimport Arena
 from _fastpath.counters cimport CounterHit
 from _fastpath.handler cimport OUTCOME_ANSWER, Call, Outcome
 from _fastpath.limit_index cimport Limit
-from _fastpath.rate_limit_headers cimport MOST_HEADERS, ShownLimit, write_headers
+from _fastpath.rate_limit_headers cimport MOST_HEADERS, ShownLimit, add_refusal, write_headers
 from _fastpath.rls_codec cimport HeaderView, ResponseView, StatusView, encode_response
 from _fastpath.rls_work cimport REPORT, SHOULD_RATE_LIMIT, Work
 from _fastpath.wire cimport WireWriter
+
+
+cdef enum Code:
+    CODE_OK = 1
+    CODE_OVER_LIMIT = 2
 
 
 cdef enum GrpcStatus:
@@ -99,9 +104,9 @@ cdef bint fill_headers(Work *work, ResponseView *response) noexcept nogil:
     )
 
 
-cdef Outcome answer(Work *work, Code code) noexcept nogil:
+cdef Outcome answer(Work *work, const Limit *refused) noexcept nogil:
     cdef ResponseView response
-    response.code = code
+    response.code = CODE_OK if refused == NULL else CODE_OVER_LIMIT
     response.statuses = NULL
     response.status_count = 0
     response.response_headers = NULL
@@ -118,6 +123,8 @@ cdef Outcome answer(Work *work, Code code) noexcept nogil:
     if work.decider.headers != NULL and work.method == SHOULD_RATE_LIMIT:
         if not fill_headers(work, &response):
             return fail_too_large(work.call)
+    if refused != NULL and not add_refusal(refused.refusal, work.call.arena, &response):
+        return fail_too_large(work.call)
     return write(work.call, response)
 
 

@@ -188,8 +188,8 @@ inline void encode_current_limit(uint64_t max_value, int64_t window_ns, TextView
         {31536000, 6}, {2592000, 5}, {604800, 7}, {86400, 4}, {3600, 3}, {60, 2}, {1, 1}};
     int unit = 0;
     uint64_t multiplier = 1;
-    if (window_ns > 0 && window_ns % NANOSECONDS == 0) {
-        int64_t seconds = window_ns / NANOSECONDS;
+    if (window_ns > 0) {
+        int64_t seconds = window_ns / NANOSECONDS + (window_ns % NANOSECONDS != 0);
         for (const auto &each : UNITS) {
             if (seconds % each.seconds) continue;
             unit = each.unit;

@@ -73,8 +73,8 @@ class CurrentLimit:
 
     The encoder turns the window into RateLimit.unit and unit_multiplier: the largest of year (365
     days), month (30 days), week, day, hour, minute and second that divides it, with the multiplier
-    left out when it is 1; a window of 0 or with a fraction of a second has unit UNKNOWN, which
-    Envoy leaves out of its headers. max_value above 2^32 - 1 is written as 2^32 - 1.
+    left out when it is 1. A fraction of a second is rounded up; a window of 0 has unit UNKNOWN,
+    which Envoy leaves out of its headers. max_value above 2^32 - 1 is written as 2^32 - 1.
     """
 
     max_value: int

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 
 from _fastpath.clock import Clock
 from _fastpath.counters import Hit, Mode, Verdict
-from _fastpath.header_spec import NEVER_NS, HeaderSpec
+from _fastpath.header_spec import NEVER_NS, HeaderSpec, Refusal
 from _fastpath.limit_spec import Algorithm
 from _fastpath.rls_message import Code, CurrentLimit, RateLimitResponse, Status
 from ratelimit.compiled_limit import CompiledLimit
 from ratelimit.headers import Headers, ShownLimit, rate_limit_headers
+from ratelimit.limit import Limit
 from ratelimit.selection import (
     MOST_GIVEN_BACK,
     Entries,
@@ -21,6 +22,7 @@ from ratelimit.selection import (
 from ratelimit.store import CounterStore
 
 MOST_REMAINING = 2**32 - 1  # what a status can tell
+NO_REFUSAL = Refusal()
 REFUSED = Verdict(fits=False, remaining=0, reset_ns=0, retry_ns=NEVER_NS)
 
 
@@ -57,15 +59,18 @@ class Decision:
 
     @property
     def over_limit(self) -> bool:
-        return any(outcome.refuses for outcome in self.outcomes)
+        return self.refusing is not None
+
+    @property
+    def refusing(self) -> Limit | None:
+        """The limit that a refusal is told by: the most restrictive of those that refuse."""
+        found = (outcome.limit.limit for outcome in self.outcomes if outcome.refuses)
+        return next(found, None)
 
     @property
     def limited_by(self) -> str:
-        """Name of the most restrictive limit that refuses, "" if it has none."""
-        for outcome in self.outcomes:
-            if outcome.refuses:
-                return outcome.limit.limit.name or ""
-        return ""
+        """Name of the limit that a refusal is told by, "" if it has none."""
+        return (self.refusing and self.refusing.name) or ""
 
     def headers(self, spec: HeaderSpec) -> Headers:
         told = (o for o in self.outcomes if o.limit.limit.headers)
@@ -76,10 +81,14 @@ class Decision:
     def response(
         self, descriptors: int, *, headers: HeaderSpec, statuses: bool
     ) -> RateLimitResponse:
+        refusing = self.refusing
+        refusal = (refusing and refusing.refusal) or NO_REFUSAL
         return RateLimitResponse(
-            code=Code.OVER_LIMIT if self.over_limit else Code.OK,
+            code=Code.OVER_LIMIT if refusing else Code.OK,
             statuses=self._statuses(descriptors) if statuses else (),
-            response_headers=self.headers(headers),
+            response_headers=self.headers(headers) + refusal.headers,
+            raw_body=refusal.body,
+            dynamic_metadata=refusal.metadata,
         )
 
     def _statuses(self, descriptors: int) -> tuple[Status, ...]:

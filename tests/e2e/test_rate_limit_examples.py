@@ -19,7 +19,7 @@ from tests.e2e.processes import (
     upstream,
 )
 
-NAMES = ("stages", "domains", "cost")
+NAMES = ("stages", "domains", "headers", "cost")
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     folder: Path = tmp_path_factory.mktemp("examples")
     (folder / "limits.yaml").write_text(examples.LIMITS.read_text())
     fronts = dict(zip(NAMES, free_ports(len(NAMES)), strict=True))
-    with upstream() as echo, Tollhouse(folder) as tollhouse:
+    with upstream() as echo, Tollhouse(folder, "-H", "IETF") as tollhouse:
 
         def configure(_front: int, admin: int) -> dict[str, Any]:
             return examples.together(
@@ -111,3 +111,42 @@ def test_tokens_are_charged_when_the_response_has_ended(gateway: Gateway, user: 
     assert (
         gateway.ask("cost", "/completions", user, body={}).header("x-ratelimit-remaining") == "70"
     )
+
+
+def test_last_response_may_exceed_the_budget_but_counts(gateway: Gateway, user: str) -> None:
+    body = {"usage": {"total_tokens": 70}}
+    assert gateway.ask("cost", "/completions", user, body=body).status == 200
+    eventually(lambda: gateway.left("cost", "tokens", user) == 30, "the charge of 70 tokens")
+    assert gateway.ask("cost", "/completions", user, body=body).status == 200
+    eventually(lambda: gateway.left("cost", "tokens", user) == 0, "the charge of 70 more")
+    assert gateway.ask("cost", "/completions", user, body={}).status == 429
+
+
+def test_client_is_told_in_the_ietf_way(gateway: Gateway, user: str) -> None:
+    first = gateway.ask("headers", "/", user)
+    assert first.all("ratelimit-policy") == ['"per user";q=2;w=60, "daily";q=1000;w=86400']
+    assert first.all("ratelimit") == ['"per user";r=1;t=60, "daily";r=999;t=86400']
+    assert first.header("retry-after") is None
+    assert gateway.codes("headers", "/", user, 2) == [200, 429]
+    refused = gateway.ask("headers", "/", user)
+    assert 50 <= int(refused.header("retry-after") or 0) <= 60
+    assert (refused.header("ratelimit") or "").startswith('"per user";r=0;t=')
+
+
+def test_refusal_has_its_own_body_headers_and_metadata(gateway: Gateway, user: str) -> None:
+    gateway.codes("headers", "/", user, 2)
+    refused = gateway.ask("headers", "/", user)
+    assert (refused.status, refused.json()) == (429, {"error": "too many requests"})
+    assert refused.all("content-type") == ["application/json"]
+    assert refused.header("x-refused-because") == "quota"
+
+
+def test_grpc_client_is_told_resource_exhausted(gateway: Gateway, user: str) -> None:
+    grpc = {"content-type": "application/grpc", "te": "trailers"}
+    gateway.codes("headers", "/", user, 2)
+    refused = request(
+        gateway.ports["headers"], "/", method="POST", headers={"x-user": user, **grpc}
+    )
+    assert (refused.status, refused.header("grpc-status")) == (200, "8")
+    assert refused.header("grpc-message") == '{"error": "too many requests"}'
+    assert refused.all("content-type") == ["application/grpc"]

@@ -64,8 +64,8 @@ def to_protobuf(response: RateLimitResponse) -> oracle.RateLimitResponse:
         limit.SetInParent()
         limit.requests_per_unit = min(status.limit.max_value, 2**32 - 1)
         limit.name = status.limit.name
-        seconds, fraction = divmod(status.limit.window_ns, SECOND)
-        if not seconds or fraction:
+        seconds = -(-status.limit.window_ns // SECOND)
+        if not seconds:
             continue
         for name, length in (
             ("YEAR", 31536000),

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from _fastpath.calendar import Period
-from _fastpath.header_spec import HeaderFamily, HeaderSpec
+from _fastpath.header_spec import HeaderFamily, HeaderSpec, Refusal
 from _fastpath.limit_spec import Algorithm, Fail, OnError
 from expressions.cel import Context, compile_expression
 from ratelimit.compiled_limit import CompiledLimit
@@ -18,6 +18,7 @@ from tests.ratelimit.host import Host, request
 
 KEYS = ("a", "n", "x.y")
 VALUES = ("", "1", "12", "-3", "v1", "GET", "é", "9223372036854775807", "x" * 1100)
+REFUSAL = Refusal(b"zu viel", (("x-a", "é"), ("x-a", "")), b"\x0a\x03\x0a\x01a")
 METHODS = ("ShouldRateLimit", "CheckRateLimit", "Report")
 
 key = st.sampled_from(KEYS)
@@ -95,6 +96,7 @@ def options(draw: st.DrawFn) -> dict[str, object]:
         "count_refused": draw(st.booleans()),
         "fail": draw(st.none() | st.sampled_from(Fail)),
         "headers": draw(st.booleans()),
+        "refusal": draw(st.sampled_from([None, Refusal(), REFUSAL])),
     }
     if unlimited:
         values["max_value"] = 2**64 - 1
