@@ -119,6 +119,9 @@ struct LimitSet : Counted {
     std::string name;  // the namespace
     std::vector<std::unique_ptr<Limit>> limits;
     uint32_t authorized_calls = 0, authorized_hits = 0, reports = 0;  // series
+    Counted *tree = nullptr;  // a DescriptorTree: the other way to configure a domain
+
+    ~LimitSet() override { drop(tree); }
 
     // Files every limit; to be called once, after the last was added.
     void seal() {

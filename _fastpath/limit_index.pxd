@@ -57,6 +57,7 @@ cdef extern from "limit_index.hpp" namespace "tollhouse" nogil:
         uint32_t authorized_calls
         uint32_t authorized_hits
         uint32_t reports
+        Counted *tree
         void seal() except +
         bint collect(const RequestView &request, Arena *arena, const Limit ***found,
                      uint32_t *count)

@@ -6,8 +6,10 @@ from _fastpath.cells import Series
 from _fastpath.handler import Unit
 from _fastpath.limit_spec import LimitSpec
 
-def limit_set(namespace: str, limits: Sequence[LimitSpec], series: Series) -> Unit:
-    """Compile the limits of one namespace.
+def limit_set(
+    namespace: str, limits: Sequence[LimitSpec], series: Series, *, tree: Unit | None = None
+) -> Unit:
+    """Compile the limits of one namespace, and its descriptor tree where it has one.
 
     Each limit is filed under the rarest of its equality tests; a request looks only at the limits
     filed under its own entries, and at those without any test. Registers the series of the

@@ -9,6 +9,7 @@ from _fastpath.arena cimport Arena
 from _fastpath.cells cimport Series
 from _fastpath.counted cimport Counted, retain
 from _fastpath.counters cimport DIGEST_SIZE, fill_quota
+from _fastpath.descriptor_tree cimport DescriptorTreeUnit
 from _fastpath.handler cimport Unit
 from _fastpath.program cimport NativeProgram
 from _fastpath.rate_limit_headers cimport fill_refusal
@@ -76,8 +77,10 @@ cdef int fill_limit(Limit *limit, spec) except -1:
     return 0
 
 
-def limit_set(str namespace, limits, Series series):
+def limit_set(str namespace, limits, Series series, *, Unit tree=None):
     """Compile the limits of one namespace."""
+    if tree is not None and not isinstance(tree, DescriptorTreeUnit):
+        raise ValueError(f"not a descriptor tree: {tree!r}")
     cdef LimitSetUnit unit = LimitSetUnit()
     cdef LimitSet *made = new LimitSet()
     unit.pointer = made
@@ -85,6 +88,9 @@ def limit_set(str namespace, limits, Series series):
     made.authorized_calls = series.id(("authorized_calls", namespace))
     made.authorized_hits = series.id(("authorized_hits", namespace))
     made.reports = series.id(("report_calls", namespace))
+    if tree is not None:
+        retain(tree.pointer)
+        made.tree = tree.pointer
     cdef Limit *limit
     seen = set()
     for spec in limits:

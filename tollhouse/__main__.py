@@ -3,9 +3,17 @@
 import sys
 from collections.abc import Sequence
 
-from tollhouse import check, cli, counters_command, limitador_command, replay_command
+from tollhouse import (
+    check,
+    cli,
+    counters_command,
+    limitador_command,
+    ratelimit_command,
+    replay_command,
+)
 from tollhouse.errors import ProgramError, UsageError
 from tollhouse.limitador_flags import LimitadorSettings
+from tollhouse.ratelimit_settings import RatelimitSettings
 from tollhouse.replay_flags import ReplaySettings
 from tollhouse.serve import run
 from tollhouse.settings import CountersSettings, ServeSettings
@@ -19,6 +27,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return run(settings)
         if isinstance(settings, LimitadorSettings):
             return limitador_command.run(settings)
+        if isinstance(settings, RatelimitSettings):
+            return ratelimit_command.run(settings)
         if isinstance(settings, ReplaySettings):
             return replay_command.run(settings)
         if isinstance(settings, CountersSettings):

@@ -8,9 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from _fastpath.bounds import Bounds
-from tollhouse import __version__, counters_flags, flags, limitador_flags, replay_flags
+from tollhouse import (
+    __version__,
+    counters_flags,
+    flags,
+    limitador_flags,
+    ratelimit_environment,
+    replay_flags,
+)
 from tollhouse.flags import Flag
 from tollhouse.limitador_flags import LimitadorSettings
+from tollhouse.ratelimit_settings import RatelimitSettings
 from tollhouse.replay_flags import ReplaySettings
 from tollhouse.serve_flags import (
     BOUND,
@@ -21,7 +29,14 @@ from tollhouse.serve_flags import (
 )
 from tollhouse.settings import CheckSettings, CountersSettings, ServerAccess, ServeSettings
 
-Settings = ServeSettings | CheckSettings | CountersSettings | LimitadorSettings | ReplaySettings
+Settings = (
+    ServeSettings
+    | CheckSettings
+    | CountersSettings
+    | LimitadorSettings
+    | RatelimitSettings
+    | ReplaySettings
+)
 
 CHECK_FLAGS = (
     Flag("strict", flags.switch, "", "exit with 1 for warnings too", "options", switch=True),
@@ -73,6 +88,7 @@ def parser() -> argparse.ArgumentParser:
     check.add_argument("paths", nargs="+", metavar="PATH", help="a limits file, or manifests")
     flags.add(check, CHECK_FLAGS, defaults(CheckSettings, paths=()))
     commands.add_parser("limitador", help="answer in the place of limitador-server")
+    commands.add_parser("ratelimit", help="answer in the place of envoyproxy/ratelimit")
     commands.add_parser("replay", help="try limits on recorded traffic")
     counters_flags.add(
         commands, defaults(CountersSettings, action="", namespace="") | defaults(ServerAccess)
@@ -89,6 +105,8 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str] = os.environ)
     """Settings of the subcommand; raises UsageError, and SystemExit for --help and --version."""
     if arguments[:1] == ["limitador"]:
         return limitador_flags.parse(arguments[1:], environment)
+    if arguments[:1] == ["ratelimit"]:
+        return ratelimit_environment.parse(arguments[1:], environment)
     if arguments[:1] == ["replay"]:
         return replay_flags.parse(arguments[1:])
     given = vars(parser().parse_args(arguments))

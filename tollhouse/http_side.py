@@ -58,12 +58,17 @@ class HttpSide:
     """One aiohttp server; made and used on the event loop."""
 
     def __init__(
-        self, routes: Iterable[web.AbstractRouteDef], *, log_requests: bool = False
+        self,
+        routes: Iterable[web.AbstractRouteDef],
+        *,
+        log_requests: bool = False,
+        absent: Handler = _absent,
     ) -> None:
+        """absent: answers what no route takes."""
         application = web.Application(
             client_max_size=MAX_BODY_BYTES, middlewares=[_logged] if log_requests else []
         )
-        application.add_routes([*routes, web.route("*", "/{path:.*}", _absent)])
+        application.add_routes([*routes, web.route("*", "/{path:.*}", absent)])
         self._runner = web.AppRunner(
             application, access_log=None, handle_signals=False, shutdown_timeout=STOP_SECONDS
         )

@@ -1,0 +1,1 @@
+"""Descriptor trees: the configuration and the decisions of envoyproxy/ratelimit."""

@@ -1,0 +1,81 @@
+"""Answers recorded from envoyproxy/ratelimit, replayed against `tollhouse ratelimit`.
+
+The replay itself belongs to the recordings; cases listed in descriptors.yaml are left out, each for
+a reason.
+"""
+
+import importlib
+import os
+import shlex
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+RECORDINGS = ROOT.parent / "shared" / "recordings" / "ratelimit"
+DIFFERENCES = yaml.safe_load((Path(__file__).parent / "descriptors.yaml").read_text())
+LEFT_OUT = {name for group in DIFFERENCES["cases"] for name in group["names"]}
+STEPS = {(entry["case"], number) for entry in DIFFERENCES["steps"] for number in entry["numbers"]}
+SERVE = f"{shlex.quote(sys.executable)} -m tollhouse ratelimit"
+QUICK = ("d-basic", "d-nested", "d-wildcard-order", "d-hits-addend-per-descriptor", "d-override")
+
+pytestmark = pytest.mark.skipif(not RECORDINGS.is_dir(), reason="the recordings are not here")
+
+
+@pytest.fixture
+def replay(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
+    monkeypatch.syspath_prepend(str(RECORDINGS))
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("TOLLHOUSE_THREADS", "1")
+    monkeypatch.setenv("BACKEND_TYPE", "memory")
+    yield importlib.import_module("replay")
+    for module in ("replay", "fuzz", "lib", "cli", "recorder"):
+        sys.modules.pop(module, None)
+
+
+def differences(replay: ModuleType, recordings: list[dict[str, Any]]) -> list[str]:
+    lib = importlib.import_module("lib")
+    cases = [dict(r, steps=[s["request"] for s in r["steps"]]) for r in recordings]
+    got = lib.run_all(
+        lib.groups(cases),
+        lambda batch: lib.run_group(SERVE, "descriptors", batch[0], batch[1], os.devnull),
+        4,
+    )
+    wrong = []
+    for recording in recordings:
+        name = recording["name"]
+        answers = got[name]
+        if isinstance(answers, Exception):
+            wrong.append(f"{name}: {answers!r}")
+            continue
+        for number, (step, answer) in enumerate(zip(recording["steps"], answers, strict=True), 1):
+            found = lib.diff(step.get("response"), answer)
+            if (name, number) in STEPS:
+                # What differs on purpose must differ, or the entry is stale.
+                found = [] if found else [" answers as recorded"]
+            wrong += [f"{name}: step {number} {difference}" for difference in found]
+    return wrong
+
+
+def test_every_left_out_name_exists(replay: ModuleType) -> None:
+    assert {recording["name"] for recording in replay.load("descriptors")} >= LEFT_OUT
+
+
+def test_simple_cases_answer_as_recorded(replay: ModuleType) -> None:
+    recordings = [r for r in replay.load("descriptors") if r["name"] in QUICK]
+    wrong = differences(replay, recordings)
+    assert not wrong, "\n".join(wrong)
+    assert len(recordings) == len(QUICK)
+
+
+@pytest.mark.slow
+def test_cases_answer_as_recorded(replay: ModuleType) -> None:
+    recordings = [r for r in replay.load("descriptors") if r["name"] not in {*LEFT_OUT, *QUICK}]
+    wrong = differences(replay, recordings)
+    assert not wrong, "\n".join(wrong)
+    assert len(recordings) > 40
