@@ -36,7 +36,7 @@ from _fastpath.descriptor_tree cimport (
 from _fastpath.handler cimport OUTCOME_ANSWER, OUTCOME_DEFER, Call, NativeHandler, Outcome
 from _fastpath.limit_index cimport LimitIndex, LimitSet
 from _fastpath.plan cimport Plan, Plans, PlanStore
-from _fastpath.rls_answer cimport CODE_OK, CODE_OVER_LIMIT, fail_malformed, fail_too_large
+from _fastpath.rls_answer cimport fail_malformed, fail_too_large
 from _fastpath.rls_codec cimport (
     DECODED,
     MALFORMED_REQUEST,
@@ -69,6 +69,11 @@ cdef extern from "descriptor_rls.hpp" namespace "tollhouse" nogil:
     bint take_turns(Counted *counted, uint32_t count, Arena *arena, uint32_t *turns)
     int64_t window_of_unit(int32_t unit)
     bint whole_number(uint64_t number, Arena *arena, TextView *out)
+
+
+cdef enum Code:
+    CODE_OK = 1
+    CODE_OVER_LIMIT = 2
 
 
 cdef enum Event:
