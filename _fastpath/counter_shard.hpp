@@ -11,20 +11,11 @@
 #include <cstdlib>
 #include <cstring>
 #include <mutex>
+#include <new>
 
-#include "quota.hpp"
+#include "counter_state.hpp"
 
 namespace tollhouse {
-
-// What a limit's algorithm keeps; the tag says which algorithm, and so how to read the rest.
-struct CounterState {
-    Algorithm tag;
-    uint8_t spare[7];
-    uint64_t value;
-    int64_t expires_ns;  // CLOCK_MONOTONIC; at `now >= expires_ns` the counter is gone
-    uint64_t extra;
-};
-static_assert(sizeof(CounterState) == 32);
 
 constexpr uint32_t DIGEST_SIZE = 16;
 
@@ -57,7 +48,7 @@ class alignas(64) CounterShard {
     CounterShard() { segments_[0] = new_segment(0); }
     ~CounterShard() {
         for (uint64_t b = 0; b < buckets_; ++b)
-            for (Counter *c = *bucket(b); c;) { Counter *next = c->next; std::free(c); c = next; }
+            for (Counter *c = *bucket(b); c;) { Counter *next = c->next; destroy(c); c = next; }
         for (Counter **segment : segments_) std::free(segment);
     }
 
@@ -68,17 +59,22 @@ class alignas(64) CounterShard {
         return nullptr;
     }
 
-    // A new counter with an empty state, or null when the heap is exhausted.
-    Counter *insert(uint64_t hash, const char *key, uint32_t key_size) {
+    // A new counter that counts nothing yet, or null when the heap is exhausted.
+    Counter *insert(uint64_t hash, const char *key, uint32_t key_size, const Quota &quota) {
         size_t wanted = offsetof(Counter, key) + key_size;
         if (wanted < sizeof(Counter)) wanted = sizeof(Counter);
         Counter *c = static_cast<Counter *>(std::malloc(wanted));
         if (!c) return nullptr;
+        c->state = CounterState{};
+        c->state.algorithm = quota.algorithm;
+        if (quota.algorithm == CONCURRENCY) {
+            Slots *slots = new (std::nothrow) Slots(cut_window(quota));
+            if (!slots) { std::free(c); return nullptr; }
+            c->state.extra = reinterpret_cast<uint64_t>(slots);
+        }
         Counter **head = bucket(bucket_of(hash));
         c->next = *head;
         c->hash = hash;
-        c->state = CounterState{};
-        c->state.tag = FIXED_WINDOW;
         c->key_size = key_size;
         c->pinned = false;
         std::memcpy(c->key, key, key_size);
@@ -97,7 +93,7 @@ class alignas(64) CounterShard {
     }
 
     // Frees the counter nearest its expiry among the next SAMPLE ones; false if all are pinned.
-    bool evict(int64_t now) {
+    bool evict(Clock clock) {
         Counter *nearest = nullptr;
         int seen = 0;
         for (uint64_t step = 0; step < buckets_ && seen < SAMPLE; ++step) {
@@ -105,23 +101,23 @@ class alignas(64) CounterShard {
             for (Counter *c = *bucket(evict_at_); c && seen < SAMPLE; c = c->next) {
                 if (c->pinned) continue;
                 ++seen;
-                if (!nearest || c->state.expires_ns < nearest->state.expires_ns) nearest = c;
+                if (!nearest || c->state.left(clock) < nearest->state.left(clock)) nearest = c;
             }
         }
         if (!nearest) return false;
-        ++(nearest->state.expires_ns <= now ? reclaimed : evicted);
+        ++(nearest->state.live(clock) ? evicted : reclaimed);
         erase(nearest);
         return true;
     }
 
     // Frees the expired counters of the next `count` buckets; returns how many.
-    uint64_t sweep(int64_t now, uint64_t count) {
+    uint64_t sweep(Clock clock, uint64_t count) {
         uint64_t before = size;
         if (count > buckets_) count = buckets_;
         while (count--) {
             sweep_at_ = sweep_at_ + 1 < buckets_ ? sweep_at_ + 1 : 0;
             for (Counter **at = bucket(sweep_at_); *at;) {
-                if ((*at)->state.expires_ns <= now && !(*at)->pinned) unlink(at);
+                if ((*at)->state.left(clock) <= 0 && !(*at)->pinned) unlink(at);
                 else at = &(*at)->next;
             }
             shrink();
@@ -148,7 +144,16 @@ class alignas(64) CounterShard {
     }
 
   private:
-    static size_t heap_size(Counter *c) { return malloc_usable_size(c) + sizeof(size_t); }
+    static size_t heap_size(Counter *c) {
+        Slots *slots = c->state.slots();
+        return malloc_usable_size(c) + sizeof(size_t) +
+               (slots ? malloc_usable_size(slots) + sizeof(size_t) : 0);
+    }
+
+    static void destroy(Counter *c) {
+        delete c->state.slots();
+        std::free(c);
+    }
     static uint64_t segment_size(int number) { return number ? BASE << (number - 1) : BASE; }
     static int segment_of(uint64_t number) {
         return number < BASE ? 0 : 64 - __builtin_clzll(number / BASE);
@@ -175,7 +180,7 @@ class alignas(64) CounterShard {
         *at = gone->next;
         bytes -= heap_size(gone);
         --size;
-        std::free(gone);
+        destroy(gone);
     }
 
     // Without memory for a new segment the chains grow longer instead.

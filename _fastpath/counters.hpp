@@ -11,65 +11,16 @@
 #include <memory>
 #include <vector>
 
-#include "clock.hpp"
+#include "algorithms.hpp"
+#include "counter_key.hpp"
 #include "counter_shard.hpp"
-#include "quota.hpp"
+#include "saved_counter.hpp"
 #include "siphash.hpp"
 
 namespace tollhouse {
 
 enum HitMode { CHECK_AND_ADD = 0, CHECK = 1, ADD = 2 };
 enum Decision { FITS = 0, REFUSED = 1, NO_ROOM = 2 };
-
-struct CounterHit {
-    const char *key;  // as Counter::key
-    uint32_t key_size;
-    const Quota *quota;
-    uint64_t amount;
-    bool give_back;
-    bool binding;        // a hit that is not never makes the decision refuse
-    bool always;         // charged also when the decision refuses
-    bool fits;           // out: value + amount <= max_value
-    uint64_t remaining;  // out, see counters.pyi
-    int64_t reset_ns;    // out
-    int64_t retry_ns;    // out
-    uint64_t hash;       // the table's own from here on
-    uint64_t after;
-    Counter *counter;
-    bool created;
-    bool charged;
-};
-
-// A value of more than 1024 bytes is kept as its beginning and a keyed digest, so that no peer can
-// make one counter take megabytes; it still has a counter of its own.
-constexpr uint32_t LONGEST_VALUE = 1024, KEPT_OF_LONG_VALUE = 960;
-
-inline uint32_t kept_of_value(const char *text, uint32_t size) {
-    if (size <= LONGEST_VALUE) return size;
-    uint32_t kept = KEPT_OF_LONG_VALUE;
-    while (kept && (text[kept] & 0xc0) == 0x80) --kept;  // not inside a character
-    return kept;
-}
-
-// Bytes that write_key_value takes for this value.
-inline uint32_t key_value_size(const char *text, uint32_t size) {
-    return 4 + kept_of_value(text, size) + (size > LONGEST_VALUE ? 33 : 0);
-}
-
-inline char *write_key_value(char *to, const char *text, uint32_t size) {
-    uint32_t kept = kept_of_value(text, size), written = key_value_size(text, size) - 4;
-    std::memcpy(to, &written, 4);
-    if (kept) std::memcpy(to + 4, text, kept);
-    to += 4 + kept;
-    if (size <= LONGEST_VALUE) return to;
-    HashKey key = process_hash_key();
-    *to++ = '#';
-    for (int half = 0; half < 2; ++half, ++key.first) {
-        uint64_t digest = siphash(key, text, size);
-        for (int i = 0; i < 16; ++i, digest >>= 4) *to++ = "0123456789abcdef"[digest & 15];
-    }
-    return to;
-}
 
 struct ListedCounter {
     std::vector<char> key;
@@ -92,42 +43,86 @@ class CounterTable {
     }
 
     Decision decide(CounterHit *hits, size_t count, Clock clock, HitMode mode) {
-        int64_t now = clock.mono_ns;
         uint64_t used = 0;
         for (size_t i = 0; i < count; ++i) {
-            hits[i].hash = siphash(process_hash_key(), hits[i].key, hits[i].key_size);
+            hits[i].hash = hash_of(hits[i].key, hits[i].key_size);
             used |= uint64_t(1) << shard_number(hits[i].hash);
         }
         for (uint64_t rest = used; rest; rest &= rest - 1)
             shards_[__builtin_ctzll(rest)].lock.lock();
         bool all_fit = true, any_always = false;
         for (size_t i = 0; i < count; ++i) {
-            all_fit &= check(hits[i], now, mode) || !hits[i].binding;
+            find(hits[i], clock);
+            weigh(&hits[i], hits[i].live ? &hits[i].counter->state : nullptr, clock, mode == CHECK);
+            all_fit &= hits[i].fits || !hits[i].binding;
             any_always |= hits[i].always;
         }
         Decision decision = all_fit ? FITS : REFUSED;
         bool all = mode == ADD || all_fit;
         if (mode != CHECK && (all || any_always))
-            if (!charge(hits, count, now, all)) decision = NO_ROOM;
+            if (!charge(hits, count, clock, all)) decision = NO_ROOM;
         for (uint64_t rest = used; rest; rest &= rest - 1) {
             CounterShard &shard = shards_[__builtin_ctzll(rest)];
-            if ((++shard.operations & 15) == 0) forget(shard.sweep(now, 1));
+            if ((++shard.operations & 15) == 0) forget(shard.sweep(clock, 1));
             shard.lock.unlock();
         }
         return decision;
+    }
+
+    // Lets one counter have counted `value` just now, and nothing before; false when it cannot be held.
+    bool set(const char *key, uint32_t key_size, const Quota &quota, uint64_t value, Clock clock) {
+        CounterHit hit = hit_of(key, key_size, quota, value);
+        CounterShard &shard = shards_[shard_number(hit.hash)];
+        std::lock_guard<std::mutex> hold(shard.lock);
+        find(hit, clock);
+        if (hit.counter) { shard.erase(hit.counter); forget(1); }
+        hit.counter = nullptr;
+        hit.live = false;
+        hit.after = value;
+        if (!hit.opens()) return true;
+        if (!create_missing(&hit, 1, clock)) return false;
+        tollhouse::charge(hit, &hit.counter->state, clock);
+        return true;
     }
 
     // One slice of live counters from cursor (shard, position); at the end both are 0.
     // `digests`: count x 16 bytes, sorted; null lists all.
     void list(const char *digests, size_t count, Clock clock, uint32_t *shard_at,
               uint64_t *position, uint64_t steps, std::vector<ListedCounter> *out) {
-        int64_t now = clock.mono_ns;
         slice(shard_at, position, steps, [&](Counter &c) {
-            if (c.state.expires_ns <= now || !named(digests, count, c.key)) return false;
-            out->push_back({std::vector<char>(c.key, c.key + c.key_size), c.state.value,
-                            c.state.expires_ns - now});
+            if (!c.state.live(clock) || !named(digests, count, c.key)) return false;
+            out->push_back({std::vector<char>(c.key, c.key + c.key_size), counted(c.state, clock),
+                            reset_of(c.state, clock)});
             return false;
         });
+    }
+
+    // One slice, as of list(), of the counters that changed since a walk last passed them.
+    void changed(Clock clock, uint32_t *shard_at, uint64_t *position, uint64_t steps,
+                 std::vector<SavedCounter> *out) {
+        slice(shard_at, position, steps, [&](Counter &c) {
+            if (!c.state.changed) return false;
+            c.state.changed = 0;
+            if (c.state.left(clock) > 0) out->push_back(save(c, clock));
+            return false;
+        });
+    }
+
+    enum Restored { RESTORED = 0, PASSED_OVER = 1, MALFORMED = 2 };
+
+    // Takes a saved counter unless it has expired or counts already, or no room is left.
+    Restored restore(const char *key, uint32_t key_size, const char *state, size_t size,
+                     Clock clock) {
+        SavedState saved;
+        if (!saved.read(state, size)) return MALFORMED;
+        if (saved.left(clock) <= 0) return PASSED_OVER;
+        Quota quota = saved.quota();
+        CounterHit hit = hit_of(key, key_size, quota, 1);
+        std::lock_guard<std::mutex> hold(shards_[shard_number(hit.hash)].lock);
+        find(hit, clock);
+        if (hit.live || !create_missing(&hit, 1, clock)) return PASSED_OVER;
+        saved.write(&hit.counter->state, clock);
+        return RESTORED;
     }
 
     uint64_t remove(const char *digests, size_t count) {
@@ -144,7 +139,7 @@ class CounterTable {
     }
 
     bool reset(const char *key, uint32_t key_size) {
-        uint64_t hash = siphash(process_hash_key(), key, key_size);
+        uint64_t hash = hash_of(key, key_size);
         CounterShard &shard = shards_[shard_number(hash)];
         std::lock_guard<std::mutex> hold(shard.lock);
         Counter *counter = shard.find(hash, key, key_size);
@@ -152,11 +147,11 @@ class CounterTable {
         return counter;
     }
 
-    uint64_t sweep(int64_t now, uint64_t buckets) {
+    uint64_t sweep(Clock clock, uint64_t buckets) {
         uint64_t freed = 0;
         for (uint32_t i = 0; i <= shard_mask_; ++i) {
             std::lock_guard<std::mutex> hold(shards_[i].lock);
-            freed += shards_[i].sweep(now, buckets);
+            freed += shards_[i].sweep(clock, buckets);
         }
         forget(freed);
         return freed;
@@ -181,57 +176,57 @@ class CounterTable {
 
     void forget(uint64_t count) { if (count) size_.fetch_sub(count, std::memory_order_relaxed); }
 
-    bool check(CounterHit &hit, int64_t now, HitMode mode) {
-        hit.counter = shards_[shard_number(hit.hash)].find(hit.hash, hit.key, hit.key_size);
-        hit.created = false;
-        bool live = hit.counter && hit.counter->state.expires_ns > now;
-        uint64_t value = live ? hit.counter->state.value : 0;
-        hit.reset_ns = live ? hit.counter->state.expires_ns - now : hit.quota->window_ns;
-        if (hit.give_back) {
-            hit.after = value > hit.amount ? value - hit.amount : 0;
-            hit.fits = true;
-        } else {
-            bool overflow = __builtin_add_overflow(value, hit.amount, &hit.after);
-            if (overflow) hit.after = UINT64_MAX;
-            hit.fits = !overflow && hit.after <= hit.quota->max_value;
+    static uint64_t hash_of(const char *key, uint32_t key_size) {
+        return siphash(process_hash_key(), key, key_size);
+    }
+
+    static CounterHit hit_of(const char *key, uint32_t key_size, const Quota &quota,
+                             uint64_t amount) {
+        CounterHit hit{};
+        hit.key = key;
+        hit.key_size = key_size;
+        hit.quota = &quota;
+        hit.amount = amount;
+        hit.charged = true;
+        hit.hash = hash_of(key, key_size);
+        return hit;
+    }
+
+    // A limit that counts in another way has another identity, so a state of another algorithm can
+    // only be a remnant.
+    void find(CounterHit &hit, Clock clock) {
+        CounterShard &shard = shards_[shard_number(hit.hash)];
+        hit.counter = shard.find(hit.hash, hit.key, hit.key_size);
+        if (hit.counter && hit.counter->state.algorithm != hit.quota->algorithm) {
+            shard.erase(hit.counter);
+            forget(1);
+            hit.counter = nullptr;
         }
-        hit.retry_ns = hit.fits ? 0
-            : hit.amount > hit.quota->max_value ? INT64_MAX : hit.reset_ns;
-        uint64_t shown = mode == CHECK ? value : hit.after;
-        hit.remaining = hit.quota->max_value > shown ? hit.quota->max_value - shown : 0;
-        return hit.fits;
+        hit.created = false;
+        hit.live = hit.counter && hit.counter->state.live(clock);
     }
 
     // Charges all hits, or those that are charged always.
-    bool charge(CounterHit *hits, size_t count, int64_t now, bool all) {
+    bool charge(CounterHit *hits, size_t count, Clock clock, bool all) {
         bool missing = false;
         for (size_t i = 0; i < count; ++i) {
             hits[i].charged = all || hits[i].always;
-            missing |= !hits[i].counter && opens_window(hits[i]);
+            missing |= !hits[i].counter && hits[i].opens();
         }
-        if (missing && !create_missing(hits, count, now)) return false;
+        if (missing && !create_missing(hits, count, clock)) return false;
         for (size_t i = 0; i < count; ++i) {
             CounterHit &hit = hits[i];
-            if (!hit.counter || !hit.amount || !hit.charged) continue;
-            CounterState &state = hit.counter->state;
-            if (state.expires_ns > now && !hit.created) { state.value = hit.after; continue; }
-            if (!opens_window(hit)) continue;
-            state.value = hit.after;
-            if (__builtin_add_overflow(now, hit.quota->window_ns, &state.expires_ns))
-                state.expires_ns = INT64_MAX;
+            if (hit.charged && hit.amount && (hit.live || hit.opens()))
+                tollhouse::charge(hit, &hit.counter->state, clock);
         }
         return true;
     }
 
-    static bool opens_window(const CounterHit &hit) {
-        return hit.charged && hit.amount && !hit.give_back && hit.quota->window_ns > 0;
-    }
-
-    bool create_missing(CounterHit *hits, size_t count, int64_t now) {
+    bool create_missing(CounterHit *hits, size_t count, Clock clock) {
         for (size_t i = 0; i < count; ++i) if (hits[i].counter) hits[i].counter->pinned = true;
         bool done = true;
         for (size_t i = 0; i < count && done; ++i)
-            if (!hits[i].counter && opens_window(hits[i])) done = create(hits[i], now);
+            if (!hits[i].counter && hits[i].opens()) done = create(hits[i], clock);
         for (size_t i = 0; i < count; ++i) {
             CounterHit &hit = hits[i];
             if (hit.counter) hit.counter->pinned = false;
@@ -244,14 +239,14 @@ class CounterTable {
         return done;
     }
 
-    bool create(CounterHit &hit, int64_t now) {
+    bool create(CounterHit &hit, Clock clock) {
         CounterShard &shard = shards_[shard_number(hit.hash)];
-        forget(shard.sweep(now, 4));
+        forget(shard.sweep(clock, 4));
         if (size_.fetch_add(1, std::memory_order_relaxed) >= bound_) {
-            if (!shard.evict(now)) { forget(1); return false; }
+            if (!shard.evict(clock)) { forget(1); return false; }
             forget(1);
         }
-        hit.counter = shard.insert(hit.hash, hit.key, hit.key_size);
+        hit.counter = shard.insert(hit.hash, hit.key, hit.key_size, *hit.quota);
         if (!hit.counter) { forget(1); return false; }
         hit.counter->pinned = hit.created = true;
         return true;
@@ -273,6 +268,7 @@ class CounterTable {
     template <class Visit>
     void slice(uint32_t *shard_at, uint64_t *position, uint64_t steps, Visit visit) {
         uint64_t seen = 0;
+        if (*shard_at > shard_mask_) { *shard_at = 0; *position = 0; return; }
         while (seen < steps) {
             CounterShard &shard = shards_[*shard_at];
             std::lock_guard<std::mutex> hold(shard.lock);

@@ -19,7 +19,7 @@ cdef extern from "quota.hpp" namespace "tollhouse" nogil:
 
 cdef extern from "counters.hpp" namespace "tollhouse" nogil:
     enum:
-        DIGEST_SIZE
+        DIGEST_SIZE, LONGEST_VALUE
 
     ctypedef enum HitMode:
         CHECK_AND_ADD, CHECK, ADD
@@ -40,6 +40,16 @@ cdef extern from "counters.hpp" namespace "tollhouse" nogil:
         int64_t reset_ns
         int64_t retry_ns
 
+    cdef cppclass NativeSavedCounter "tollhouse::SavedCounter":
+        vector[char] key
+        vector[char] state
+        int64_t expires_wall_ns
+
+    ctypedef enum Restored "tollhouse::CounterTable::Restored":
+        RESTORED "tollhouse::CounterTable::RESTORED"
+        PASSED_OVER "tollhouse::CounterTable::PASSED_OVER"
+        MALFORMED "tollhouse::CounterTable::MALFORMED"
+
     uint32_t key_value_size(const char *text, uint32_t size)
     char *write_key_value(char *to, const char *text, uint32_t size)
 
@@ -59,9 +69,15 @@ cdef extern from "counters.hpp" namespace "tollhouse" nogil:
         Decision decide(CounterHit *hits, size_t count, Clock clock, HitMode mode)
         void list(const char *digests, size_t count, Clock clock, uint32_t *shard_at,
                   uint64_t *position, uint64_t steps, vector[ListedCounter] *out) except +
+        bint set(const char *key, uint32_t key_size, const Quota &quota, uint64_t value,
+                 Clock clock)
+        void changed(Clock clock, uint32_t *shard_at, uint64_t *position, uint64_t steps,
+                     vector[NativeSavedCounter] *out) except +
+        Restored restore(const char *key, uint32_t key_size, const char *state, size_t size,
+                         Clock clock)
         uint64_t remove(const char *digests, size_t count)
         bint reset(const char *key, uint32_t key_size)
-        uint64_t sweep(int64_t now, uint64_t buckets)
+        uint64_t sweep(Clock clock, uint64_t buckets)
         TableStats stats()
         uint64_t size()
 

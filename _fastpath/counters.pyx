@@ -1,7 +1,7 @@
 """Python edge of the counter table; the table itself is counters.hpp."""
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
-from libc.stdint cimport INT64_MAX, UINT64_MAX, int64_t, uint32_t, uint64_t
+from libc.stdint cimport INT64_MAX, UINT64_MAX, uint32_t, uint64_t
 from libc.string cimport memcpy
 from libcpp.vector cimport vector
 
@@ -51,7 +51,14 @@ class CounterStats(NamedTuple):
     reclaimed: int
 
 
-cdef bytes counter_key(bytes digest, tuple values):
+class SavedCounter(NamedTuple):
+    key: bytes
+    expires_wall_ns: int
+    state: bytes
+
+
+def counter_key(bytes digest not None, values) -> bytes:
+    """See counters.pyi."""
     if len(digest) != DIGEST_SIZE:
         raise ValueError(f"a limit digest has {DIGEST_SIZE} bytes, not {len(digest)}")
     cdef bytes text, part
@@ -76,6 +83,31 @@ cdef tuple values_of(const char *at, const char *end):
     return tuple(values)
 
 
+cdef int check_key(bytes key) except -1:
+    """Raises ValueError for what counter_key could not have made."""
+    cdef const char *at = PyBytes_AS_STRING(key)
+    cdef const char *end = at + PyBytes_GET_SIZE(key)
+    cdef uint32_t size
+    at += DIGEST_SIZE
+    while at < end:
+        if end - at < 4:
+            break
+        memcpy(&size, at, sizeof(size))
+        if size > LONGEST_VALUE or size > end - at - 4:
+            break
+        PyBytes_FromStringAndSize(at + 4, size).decode()
+        at += 4 + size
+    if at != end:
+        raise ValueError("the key of a saved counter cannot be read")
+    return 0
+
+
+cdef uint32_t shard_of(cursor) except? 0:
+    if not 0 <= cursor < 1 << 70:
+        raise ValueError(f"no cursor of a walk: {cursor}")
+    return cursor >> 64
+
+
 cdef Clock native_clock(clock):
     cdef Clock made
     made.mono_ns, made.wall_ns = clock
@@ -93,8 +125,6 @@ cdef int fill_quota(Quota *quota, given) except -1:
     """Raises ValueError for what is out of range."""
     cdef Calendar calendar = given.calendar
     algorithm = LimitAlgorithm(given.algorithm)
-    if algorithm is not LimitAlgorithm.FIXED_WINDOW:
-        raise ValueError(f"the counter table does not know {algorithm.name}")
     if (calendar is not None) != (algorithm is LimitAlgorithm.CALENDAR_WINDOW):
         raise ValueError("a calendar belongs to CALENDAR_WINDOW, and to no other")
     for name in ("max_value", "burst"):
@@ -140,7 +170,7 @@ cdef class CounterTable:
         cdef HitMode how = <HitMode> <int> Mode(mode)
         if not count:
             return []
-        keys = [counter_key(hit.limit_digest, tuple(hit.values)) for hit in hits]
+        keys = [counter_key(hit.limit_digest, hit.values) for hit in hits]
         if len(set(keys)) != len(keys):
             raise ValueError("one counter is named twice")
         # Not a scratch of the table's: other threads may run while Python reads the hits.
@@ -170,7 +200,7 @@ cdef class CounterTable:
         if limit_digests is not None:
             wanted = PyBytes_AS_STRING(digests)
         cdef size_t wanted_count = <size_t> len(digests) // DIGEST_SIZE
-        cdef uint32_t shard_at = cursor >> 64
+        cdef uint32_t shard_at = shard_of(cursor)
         cdef uint64_t position = cursor & UINT64_MAX
         cdef vector[ListedCounter] found
         cdef Clock now = native_clock(clock)
@@ -190,6 +220,50 @@ cdef class CounterTable:
             ))
         return (<object> shard_at) << 64 | position, counters
 
+    def changed(self, clock, cursor=0, uint64_t count=1000):
+        """One slice of the counters that changed since a walk last passed them."""
+        cdef uint32_t shard_at = shard_of(cursor)
+        cdef uint64_t position = cursor & UINT64_MAX
+        cdef vector[NativeSavedCounter] found
+        cdef Clock now = native_clock(clock)
+        cdef size_t i
+        with nogil:
+            self.table.changed(now, &shard_at, &position, count, &found)
+        saved = [
+            SavedCounter(
+                PyBytes_FromStringAndSize(found[i].key.data(), found[i].key.size()),
+                found[i].expires_wall_ns,
+                PyBytes_FromStringAndSize(found[i].state.data(), found[i].state.size()),
+            )
+            for i in range(found.size())
+        ]
+        return (<object> shard_at) << 64 | position, saved
+
+    def restore(self, records, clock):
+        """Take saved counters; returns how many."""
+        cdef Clock now = native_clock(clock)
+        cdef bytes key, state
+        cdef Restored result
+        cdef uint64_t taken = 0
+        for key, _, state in records:
+            check_key(key)
+            result = self.table.restore(
+                PyBytes_AS_STRING(key), <uint32_t> PyBytes_GET_SIZE(key),
+                PyBytes_AS_STRING(state), <size_t> PyBytes_GET_SIZE(state), now)
+            if result == MALFORMED:
+                raise ValueError("a saved counter cannot be read")
+            taken += result == RESTORED
+        return taken
+
+    def set(self, bytes limit_digest, quota, values, uint64_t value, clock):
+        """Let one counter have counted `value` hits just now and none before."""
+        cdef bytes key = counter_key(limit_digest, values)
+        cdef Quota native
+        fill_quota(&native, quota)
+        if not self.table.set(PyBytes_AS_STRING(key), <uint32_t> PyBytes_GET_SIZE(key), native,
+                              value, native_clock(clock)):
+            raise MemoryError("no room for another counter")
+
     def remove(self, limit_digests):
         """Delete all counters of these limits; returns how many."""
         cdef bytes digests = sorted_digests(limit_digests)
@@ -202,14 +276,15 @@ cdef class CounterTable:
 
     def reset(self, bytes limit_digest, values):
         """Delete one counter; False if there was none."""
-        cdef bytes key = counter_key(limit_digest, tuple(values))
+        cdef bytes key = counter_key(limit_digest, values)
         return bool(self.table.reset(PyBytes_AS_STRING(key), <uint32_t> PyBytes_GET_SIZE(key)))
 
-    def sweep(self, int64_t mono_ns, uint64_t buckets=1024):
+    def sweep(self, clock, uint64_t buckets=1024):
         """Free expired entries in up to `buckets` buckets of every shard; returns how many."""
+        cdef Clock now = native_clock(clock)
         cdef uint64_t freed
         with nogil:
-            freed = self.table.sweep(mono_ns, buckets)
+            freed = self.table.sweep(now, buckets)
         return freed
 
     def stats(self):

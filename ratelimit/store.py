@@ -82,6 +82,7 @@ class MemoryStore:
     async def set(
         self, namespace: str, digest: bytes, quota: Quota, values: tuple[str, ...], value: int
     ) -> None:
-        self._table.reset(digest, values)
-        hits = [Hit(digest, quota, values, value)]
-        await self.decide(namespace, hits, [Fail.CLOSED], Mode.ADD, self._clock())
+        try:
+            self._table.set(digest, quota, values, value, self._clock())
+        except MemoryError as error:
+            raise StoreUnavailable(str(error)) from error

@@ -1,7 +1,5 @@
 """Puts the parts of one process together."""
 
-import time
-
 from aiohttp import web
 from prometheus_client import CollectorRegistry, ProcessCollector
 
@@ -79,7 +77,7 @@ class Assembly:
         )
         files = (*settings.manifests, settings.limits, settings.custom_metric_labels)
         paths = [path for path in files if path is not None]
-        self.housekeeping = Housekeeping(counters, identities, plans, time.monotonic_ns)
+        self.housekeeping = Housekeeping(counters, identities, plans, now)
         sources: list[Source] = [LimitsSource(settings.limits, active), self._manifests]
         if labels is not None:
             sources.append(_labels_source(settings, labels))

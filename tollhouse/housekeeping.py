@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 
+from _fastpath.clock import Clock
 from _fastpath.counters import CounterTable
 from _fastpath.identity import IdentityTable
 from _fastpath.plan import Plans
@@ -20,17 +21,17 @@ class Housekeeping:
         counters: CounterTable,
         identities: IdentityTable,
         plans: Plans,
-        mono_ns: Callable[[], int],
+        clock: Callable[[], Clock],
     ) -> None:
         self._counters = counters
         self._identities = identities
         self._plans = plans
-        self._mono_ns = mono_ns
+        self._clock = clock
         self._task: asyncio.Task[None] | None = None
 
     def turn(self) -> None:
         """One round of work."""
-        self._counters.sweep(self._mono_ns(), BUCKETS)
+        self._counters.sweep(self._clock(), BUCKETS)
         self._identities.collect()
         self._plans.collect()
 

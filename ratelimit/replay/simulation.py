@@ -132,7 +132,7 @@ class Simulation:
             tally = self.tallies[outcome.limit.limit.digest]
             tally.note(outcome, self._now.wall_ns)
         if self.requests % SWEEP_EVERY == 0:
-            self._table.sweep(self._now.mono_ns)
+            self._table.sweep(self._now)
             for tally in self.tallies.values():
                 tally.forget_before(self._now.wall_ns)
 

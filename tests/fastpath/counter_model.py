@@ -33,7 +33,8 @@ class CounterModel:
             (hit.limit_digest, hit.values), (0, mono_ns + hit.quota.window_ns)
         )
         fits = hit.delta < 0 or value + hit.delta <= hit.quota.max_value
-        shown = value if mode is Mode.CHECK else min(max(value + hit.delta, 0), MOST)
+        before = mode is Mode.CHECK or (hit.always and not fits)
+        shown = value if before else min(max(value + hit.delta, 0), MOST)
         retry = 0 if fits else NEVER if hit.delta > hit.quota.max_value else expiry - mono_ns
         return Verdict(fits, max(hit.quota.max_value - shown, 0), expiry - mono_ns, retry)
 

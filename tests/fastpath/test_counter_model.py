@@ -58,13 +58,13 @@ class Comparison(RuleBasedStateMachine):
     @rule(digest=st.sampled_from(DIGESTS), value=values)
     def reset(self, digest: bytes, value: tuple[str, ...]) -> None:
         self.model.counters = self.model.live(self.now)
-        self.table.sweep(self.now, 1_000_000)
+        self.table.sweep(at(self.now), 1_000_000)
         known = self.model.counters.pop((digest, value), None) is not None
         assert self.table.reset(digest, value) == known
 
     @rule(digests=st.sets(st.sampled_from(DIGESTS)))
     def remove(self, digests: set[bytes]) -> None:
-        self.table.sweep(self.now, 1_000_000)
+        self.table.sweep(at(self.now), 1_000_000)
         live = self.model.live(self.now)
         gone = {key for key in live if key[0] in digests}
         self.model.counters = {key: live[key] for key in live if key not in gone}

@@ -5,8 +5,9 @@ from collections import Counter as Tally
 
 import pytest
 
-from _fastpath.counters import Counter, CounterTable, Hit, Mode, Verdict
-from tests.fastpath.quotas import at, fixed
+from _fastpath.clock import Clock
+from _fastpath.counters import Counter, CounterTable, Hit, Mode, SavedCounter, Verdict
+from tests.fastpath.quotas import WALL_NS, at, fixed
 
 LIMIT = b"l" * 16
 OTHER = b"o" * 16
@@ -25,6 +26,17 @@ def listed(table: CounterTable, now: int, count: int = 1000) -> list[Counter]:
     while True:
         cursor, counters = table.list(None, at(now), cursor, count)
         seen += counters
+        if not cursor:
+            return seen
+
+
+def saved(table: CounterTable, clock: Clock, count: int = 1000) -> list[SavedCounter]:
+    """All slices of what changed."""
+    seen: list[SavedCounter] = []
+    cursor = 0
+    while True:
+        cursor, records = table.changed(clock, cursor, count)
+        seen += records
         if not cursor:
             return seen
 
@@ -137,10 +149,10 @@ def test_expired_counters_leave_with_sweeping_and_give_memory_back() -> None:
     empty = table.stats().bytes
     for number in range(20_000):
         table.check_and_add(one(str(number)), at(0), Mode.CHECK_AND_ADD)
-    freed = sum(table.sweep(SECOND) for _ in range(10))
+    freed = sum(table.sweep(at(SECOND)) for _ in range(10))
     assert freed == 20_000 == table.stats().reclaimed
     for _ in range(20):
-        table.sweep(SECOND)
+        table.sweep(at(SECOND))
     assert table.stats().bytes <= empty + 64 * 1024
 
 
@@ -170,7 +182,7 @@ def test_listing_while_the_table_grows_and_shrinks_meets_stayers_once() -> None:
             for number in range(200):
                 table.check_and_add(one(f"{step}-{number}"), at(0), Mode.CHECK_AND_ADD)
         else:
-            table.sweep(SECOND)
+            table.sweep(at(SECOND))
     assert {value: seen[value] for value in stay} == dict.fromkeys(stay, 1)
     assert max(seen.values()) == 1
 
@@ -241,3 +253,20 @@ def test_counter_named_twice_is_refused() -> None:
 def test_table_of_no_counters_is_refused() -> None:
     with pytest.raises(ValueError):
         CounterTable(0)
+
+
+def test_saved_counters_come_back_in_another_table() -> None:
+    table, other = CounterTable(), CounterTable()
+    for number in range(100):
+        table.check_and_add(one(str(number)), at(0), Mode.CHECK_AND_ADD)
+    records = saved(table, at(1))
+    assert len(records) == 100
+    assert saved(table, at(2)) == []
+    assert records[0].key[:16] == LIMIT
+    assert {r.expires_wall_ns for r in records} == {WALL_NS + SECOND}
+    later = Clock(7, WALL_NS + 500)
+    assert other.restore(records, later) == 100
+    assert other.restore(records, later) == 0
+    assert {(c.value, c.reset_ns) for c in listed(other, 7)} == {(1, SECOND - 500)}
+    assert saved(other, later) == []
+    assert CounterTable().restore(records, Clock(7, WALL_NS + SECOND)) == 0

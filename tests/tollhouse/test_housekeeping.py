@@ -12,7 +12,7 @@ def test_expired_counters_go_without_traffic() -> None:
     for number in range(1000):
         counters.check_and_add([Hit(b"l" * 16, fixed(1, 10), (str(number),), 1)], at(0), Mode.ADD)
     now = 9
-    housekeeping = Housekeeping(counters, IdentityTable(), Plans(1), lambda: now)
+    housekeeping = Housekeeping(counters, IdentityTable(), Plans(1), lambda: at(now))
     housekeeping.turn()
     assert len(counters) == 1000
     now = 10
@@ -22,7 +22,7 @@ def test_expired_counters_go_without_traffic() -> None:
 
 
 async def test_stop_ends_the_task_and_may_come_before_start() -> None:
-    housekeeping = Housekeeping(CounterTable(), IdentityTable(), Plans(1), lambda: 0)
+    housekeeping = Housekeeping(CounterTable(), IdentityTable(), Plans(1), lambda: at(0))
     await housekeeping.stop()
     housekeeping.start()
     await housekeeping.stop()
