@@ -1,7 +1,7 @@
 """Builds limit sets and their index from Python; the structures are limit_index.hpp."""
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
-from libc.stdint cimport uint8_t, uint32_t
+from libc.stdint cimport INT32_MAX, INT32_MIN, uint8_t, uint32_t
 from libc.string cimport memcpy
 from libcpp.vector cimport vector
 
@@ -58,6 +58,8 @@ cdef int fill_limit(Limit *limit, spec) except -1:
     limit.unlimited = spec.unlimited
     limit.always = spec.always
     limit.headers = spec.headers
+    if not INT32_MIN <= spec.priority <= INT32_MAX:
+        raise ValueError(f"priority is out of range: {spec.priority}")
     limit.priority = spec.priority
     limit.fail = <uint8_t> <int> spec.fail
     if spec.refusal is not None:

@@ -116,6 +116,10 @@ def test_change_replaces_adds_and_removes_but_leaves_the_old_index_alone() -> No
         LimitSpec(digest(0), fixed(1, 2**63)),
         LimitSpec(digest(0), fixed(1, 1), descriptor=-1),
         LimitSpec(digest(0), fixed(1, 1), conditions=(Unit(),)),
+        LimitSpec(digest(0), fixed(1, 1), cost=(Unit(),)),
+        LimitSpec(digest(0), fixed(1, 1), cost=(None, None)),
+        LimitSpec(digest(0), fixed(1, 1), priority=2**31),
+        LimitSpec(digest(0), fixed(1, 1), priority=-(2**31) - 1),
     ],
 )
 def test_spec_out_of_range_is_refused(spec: LimitSpec) -> None:

@@ -80,7 +80,7 @@ cost = st.one_of(
 @st.composite
 def options(draw: st.DrawFn) -> dict[str, object]:
     """What a limits file adds to Limitador's fields; now and then all of it."""
-    algorithm = draw(st.sampled_from([Algorithm.FIXED_WINDOW]))
+    algorithm = draw(st.sampled_from(Algorithm))
     unlimited = draw(st.sampled_from([False, False, False, True]))
     values = {
         "algorithm": algorithm,
