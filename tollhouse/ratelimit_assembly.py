@@ -1,7 +1,5 @@
 """Puts the parts of one `tollhouse ratelimit` process together."""
 
-import time
-
 from aiohttp import web
 from prometheus_client import CollectorRegistry, ProcessCollector
 
@@ -51,7 +49,7 @@ class RatelimitAssembly:
             self._active, plans, counters, MemoryStore(counters, now), series, settings.options
         )
         # Nobody holds API keys here.
-        self.housekeeping = Housekeeping(counters, IdentityTable(1), plans, time.monotonic_ns)
+        self.housekeeping = Housekeeping(counters, IdentityTable(1), plans, now)
         self._serves = False
         self._health = Health([NAME])
         self.reloading = Reloading(
