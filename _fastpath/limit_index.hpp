@@ -78,6 +78,7 @@ struct Limit {
     int32_t priority = 0;
     uint8_t fail = 0;  // Fail of limit_spec.py
     uint32_t limited_series = 0, error_series = 0, shadow_series = 0;
+    uint32_t call_series = 0, refused_series = 0;  // of the limit itself, whoever else refused
     std::string current_limit;  // encoded RateLimit of its statuses
     HeaderText header_text;
     RefusalReply refusal;

@@ -44,6 +44,8 @@ cdef extern from "limit_index.hpp" namespace "tollhouse" nogil:
         uint32_t limited_series
         uint32_t error_series
         uint32_t shadow_series
+        uint32_t call_series
+        uint32_t refused_series
         string current_limit
         HeaderText header_text
         RefusalReply refusal

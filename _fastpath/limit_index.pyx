@@ -105,6 +105,8 @@ def limit_set(str namespace, limits, Series series, *, Unit tree=None):
         limit.limited_series = series.id(("limited_calls", namespace, spec.name or ""))
         limit.error_series = series.id(("limit_errors", namespace, spec.digest))
         limit.shadow_series = series.id(("ratelimit_shadow_refused", namespace, spec.name or ""))
+        limit.call_series = series.id(("ratelimit_limit_calls", namespace, spec.name or ""))
+        limit.refused_series = series.id(("ratelimit_limit_refused", namespace, spec.name or ""))
     made.seal()
     return unit
 

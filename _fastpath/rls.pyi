@@ -76,6 +76,7 @@ class RateLimitDecider:
     def count_limited(self, domain: str, limit_name: str, labels: bytes | None = None) -> None: ...
     def count_report(self, domain: str, hits: int, labels: bytes | None = None) -> None: ...
     def count_shadow(self, domain: str, limit_name: str) -> None: ...
+    def count_limit(self, domain: str, limit_name: str, *, refused: bool) -> None: ...
     def count_error(self, domain: str, limit_digest: bytes) -> None: ...
     def totals(self) -> dict[tuple[Hashable, ...], int]:
         """Sums by key, without the series of other owners and those with labels.
@@ -85,6 +86,11 @@ class RateLimitDecider:
           ("ratelimit_shadow_refused", domain, limit name); domain None
         gathers unknown domains past the bound. A series of zero is left out.
         """
+
+    def limit_totals(self) -> dict[tuple[str, str, str], int]:
+        """Sums by ("ratelimit_limit_calls" or "ratelimit_limit_refused", domain, limit name): calls
+        of ShouldRateLimit and CheckRateLimit that the limit applied to, and those among them that
+        it refused, alone or with others. A limit's name is "" if it has none."""
 
     def labeled_totals(self) -> list[tuple[tuple[Hashable, ...], tuple[tuple[str, str], ...], int]]:
         """(key as in `totals`, labels, sum) of every series with labels; at most

@@ -86,11 +86,24 @@ cdef uint32_t labeled(Work *work, uint32_t base, TextView labels) noexcept nogil
     return work.decider.labeled.series(base, labels)
 
 
-cdef void count_shadows(Work *work) noexcept nogil:
+# What each limit had to do with the call.
+cdef void count_limits(Work *work) noexcept nogil:
+    cdef Cells *cells = work.decider.cells
+    cdef uint32_t thread = work.call.thread
+    cdef const Limit *limit
     cdef uint32_t i
     for i in range(work.applied):
-        if work.owners[i].shadow and not work.hits[i].fits:
-            work.decider.cells.add(work.call.thread, work.owners[i].shadow_series, 1)
+        limit = work.owners[i]
+        cells.add(thread, limit.call_series, 1)
+        if work.hits[i].fits:
+            continue
+        if limit.shadow:
+            cells.add(thread, limit.shadow_series, 1)
+        elif limit.binding():
+            cells.add(thread, limit.refused_series, 1)
+    for i in range(work.capacity - work.refusing, work.capacity):
+        cells.add(thread, work.owners[i].call_series, 1)
+        cells.add(thread, work.owners[i].refused_series, 1)
 
 
 cdef void count_call(Work *work, const Limit *refused) noexcept nogil:
@@ -102,7 +115,7 @@ cdef void count_call(Work *work, const Limit *refused) noexcept nogil:
     for i in range(work.noted_count):
         cells.add(thread, work.noted[i], 1)
     if work.method != REPORT:
-        count_shadows(work)
+        count_limits(work)
     labels.text = NULL
     labels.size = 0
     if work.labels != NULL and bind_descriptors(work):
@@ -270,6 +283,11 @@ cdef class RateLimitDecider:
     def count_shadow(self, str domain, str limit_name):
         self.add(self.series.id(("ratelimit_shadow_refused", domain, limit_name)), 1, None)
 
+    def count_limit(self, str domain, str limit_name, *, refused):
+        self.add(self.series.id(("ratelimit_limit_calls", domain, limit_name)), 1, None)
+        if refused:
+            self.add(self.series.id(("ratelimit_limit_refused", domain, limit_name)), 1, None)
+
     def count_error(self, str domain, bytes limit_digest):
         self.series.add(self.thread, self.series.id(("limit_errors", domain, limit_digest)), 1)
 
@@ -282,6 +300,11 @@ cdef class RateLimitDecider:
             if total and own is not None:
                 sums[own] = sums.get(own, 0) + total
         return sums
+
+    def limit_totals(self):
+        """Sums of what single limits did, by key."""
+        sums = self.series.totals()
+        return {key: sum_ for key, sum_ in sums.items() if sum_ and of_one_limit(key)}
 
     def labeled_totals(self):
         """(key, labels, sum) of every series that has labels."""
@@ -296,6 +319,10 @@ cdef class RateLimitDecider:
             if total and own is not None:
                 found.append((own, unpack_labels(entries[i].labels), total))
         return found
+
+
+cdef bint of_one_limit(object key):
+    return isinstance(key, tuple) and key[0] in ("ratelimit_limit_calls", "ratelimit_limit_refused")
 
 
 # The key under which a series is told: that of a domain in the place of its number; None for

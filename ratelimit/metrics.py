@@ -13,6 +13,7 @@ OTHER = "other"  # namespaces without limits, past the bound of the decider
 
 
 LIMITADOR = {"authorized_calls", "authorized_hits", "limited_calls", "report_calls"}
+OF_ONE_LIMIT = {"ratelimit_shadow_refused", "ratelimit_limit_calls", "ratelimit_limit_refused"}
 _COUNTERS = {
     "authorized_calls": "Authorized calls",
     "authorized_hits": "Authorized hits",
@@ -20,6 +21,8 @@ _COUNTERS = {
     "report_calls": "Report calls",
     "limit_errors": "Requests for which an expression of a limit failed",
     "ratelimit_shadow_refused": "Requests that a limit would have refused but for its shadow",
+    "ratelimit_limit_calls": "Calls that a limit applied to",
+    "ratelimit_limit_refused": "Calls that a limit refused, alone or with others",
 }
 
 
@@ -35,7 +38,7 @@ class RateLimitCollector(Collector):
     ) -> None:
         self._service = service
         self._reservations = reservations
-        self._labeled = {"ratelimit_shadow_refused"}
+        self._labeled = set(OF_ONE_LIMIT)
         if limit_name_label:
             self._labeled.add("limited_calls")
 
@@ -79,6 +82,8 @@ class RateLimitCollector(Collector):
         others = dict.fromkeys(labels.current.custom, OTHER) if labels else {}
         for key, count in self._service.decider.totals().items():
             yield key, others if key[0] in LIMITADOR else {}, count
+        for limit_key, count in self._service.decider.limit_totals().items():
+            yield limit_key, {}, count
         for key, given, count in self._service.decider.labeled_totals():
             yield key, dict(given), count
 

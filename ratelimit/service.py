@@ -103,6 +103,9 @@ class RateLimitService:
         self, domain: str, descriptors: Sequence[Entries], decision: Decision, hits: int | None
     ) -> None:
         """Count a call that was decided; `hits` None counts the call alone."""
+        for outcome in decision.outcomes:
+            name = outcome.limit.limit.name or ""
+            self.decider.count_limit(domain, name, refused=outcome.refuses)
         labels = self._labels_of(descriptors)
         if decision.over_limit:
             self.decider.count_limited(domain, decision.limited_by, labels)

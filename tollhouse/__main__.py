@@ -10,6 +10,7 @@ from tollhouse import (
     limitador_command,
     ratelimit_command,
     replay_command,
+    top,
 )
 from tollhouse.errors import ProgramError, UsageError
 from tollhouse.limitador_flags import LimitadorSettings
@@ -17,6 +18,7 @@ from tollhouse.ratelimit_settings import RatelimitSettings
 from tollhouse.replay_flags import ReplaySettings
 from tollhouse.serve import run
 from tollhouse.settings import CountersSettings, ServeSettings
+from tollhouse.top_flags import TopSettings
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -33,6 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return replay_command.run(settings)
         if isinstance(settings, CountersSettings):
             return counters_command.run(settings)
+        if isinstance(settings, TopSettings):
+            return top.run(settings)
         return check.run(settings)
     except UsageError as error:
         print(f"tollhouse: {error}\nTry 'tollhouse --help'.", file=sys.stderr)

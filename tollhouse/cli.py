@@ -15,6 +15,7 @@ from tollhouse import (
     limitador_flags,
     ratelimit_environment,
     replay_flags,
+    top_flags,
 )
 from tollhouse.flags import Flag
 from tollhouse.limitador_flags import LimitadorSettings
@@ -28,6 +29,7 @@ from tollhouse.serve_flags import (
     SERVE_FLAGS,
 )
 from tollhouse.settings import CheckSettings, CountersSettings, ServerAccess, ServeSettings
+from tollhouse.top_flags import TopSettings
 
 Settings = (
     ServeSettings
@@ -36,6 +38,7 @@ Settings = (
     | LimitadorSettings
     | RatelimitSettings
     | ReplaySettings
+    | TopSettings
 )
 
 CHECK_FLAGS = (
@@ -89,6 +92,7 @@ def parser() -> argparse.ArgumentParser:
     flags.add(check, CHECK_FLAGS, defaults(CheckSettings, paths=()))
     commands.add_parser("limitador", help="answer in the place of limitador-server")
     commands.add_parser("ratelimit", help="answer in the place of envoyproxy/ratelimit")
+    top_flags.add(commands, defaults(TopSettings) | defaults(ServerAccess))
     commands.add_parser("replay", help="try limits on recorded traffic")
     counters_flags.add(
         commands, defaults(CountersSettings, action="", namespace="") | defaults(ServerAccess)
@@ -115,6 +119,8 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str] = os.environ)
         return CheckSettings(paths=paths, **flags.values(CHECK_FLAGS, given, environment))
     if given["command"] == "counters":
         return counters_flags.read(given, environment)
+    if given["command"] == "top":
+        return top_flags.read(given, environment)
     found = flags.values(SERVE_FLAGS, given, environment)
     bounds = flags.values(BOUND_FLAGS, given, environment)
     dirs = given["dirs"] or [d for d in environment.get("TOLLHOUSE_DIR", "").split(":") if d]

@@ -57,8 +57,17 @@ class Server:
     async def text(self, path: str) -> str:
         return (await self._ask("GET", self._base.join(URL(path))))[1].decode()
 
-    async def document(self, path: str) -> Any:
-        return msgspec.json.decode((await self._ask("GET", self._base.join(URL(path))))[1])
+    async def limits(self, namespace: str) -> Any:
+        path = URL("limits/" + quote(namespace, safe=""), encoded=True)
+        return msgspec.json.decode((await self._ask("GET", self._base.join(path)))[1])
+
+    async def page_of_counters(
+        self, namespace: str, query: Mapping[str, str], count: int
+    ) -> list[dict[str, Any]]:
+        """The first of what the query means, `count` or fewer of a long list."""
+        url = self._counters(namespace, {**query, "count": str(count)})
+        found: list[dict[str, Any]] = msgspec.json.decode((await self._ask("GET", url))[1])
+        return found
 
     async def counters(
         self, namespace: str, query: Mapping[str, str]

@@ -184,6 +184,7 @@ def compare(
         native.advance(seconds)
         full.advance(seconds)
     assert native.service.decider.totals() == full.service.decider.totals()
+    assert native.service.decider.limit_totals() == full.service.decider.limit_totals()
     assert native.listed() == full.listed()
 
 

@@ -49,6 +49,30 @@ def test_limit_name_is_a_label_when_asked(host: Host) -> None:
     assert 'limited_calls{limit_name="",limitador_namespace="m1"} 1.0' in lines
 
 
+def test_each_limit_counts_what_it_decided(host: Host) -> None:
+    limit = "conditions: ['!has(descriptors[0].skip)'], variables: []"
+    host.load(
+        f"- {{namespace: m1, max_value: 2, seconds: 600, name: two, {limit}}}\n"
+        f"- {{namespace: m1, max_value: 3, seconds: 601, name: three, shadow: true, {limit}}}\n"
+        f"- {{namespace: m1, max_value: 0, seconds: 60, on_error: refuse, name: failing,"
+        " conditions: ['int(descriptors[0].n) > 1'], variables: []}\n"
+    )
+    host.should("m1", {"k": "v"}, hits=2)
+    host.should("m1", {"k": "v"}, hits=2)
+    host.check("m1", {"k": "v"})
+    host.check("m1", {"skip": "yes"})
+    host.report("m1", {"k": "v"})
+    host.should("m1", {"skip": "yes", "n": "word"})
+    lines = [line for line in exposition(host) if line.startswith("ratelimit_limit_")]
+    assert sorted(lines) == [
+        'ratelimit_limit_calls{limit_name="failing",namespace="m1"} 1.0',
+        'ratelimit_limit_calls{limit_name="three",namespace="m1"} 3.0',
+        'ratelimit_limit_calls{limit_name="two",namespace="m1"} 3.0',
+        'ratelimit_limit_refused{limit_name="failing",namespace="m1"} 1.0',
+        'ratelimit_limit_refused{limit_name="two",namespace="m1"} 2.0',
+    ]
+
+
 def test_unknown_domains_have_bounded_series(host: Host) -> None:
     for number in range(1100):
         host.should(f"unknown-{number}")

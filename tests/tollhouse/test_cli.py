@@ -23,6 +23,7 @@ from tollhouse.settings import (
     ServeSettings,
     Transport,
 )
+from tollhouse.top_flags import TOP_FLAGS
 
 EXAMPLES = {
     "limits": ("l.yaml", Path("l.yaml")),
@@ -167,6 +168,7 @@ def test_sizes_may_carry_a_unit(text: str, size: int) -> None:
         (["counters", "drop", "ns"], "drop"),
         (["counters", "list"], "NAMESPACE"),
         (["counters", "list", "ns", "5"], "VALUE"),
+        (["top", "--interval", "0.01"], "--interval"),
         (["counters", "set", "ns"], "VALUE"),
         (["counters", "set", "ns", "-1"], "VALUE"),
         (["counters", "set", "ns", "1", "--value-over", "1"], "--value-over"),
@@ -203,6 +205,7 @@ def test_check_takes_paths_and_strictness() -> None:
         ("serve", SERVE_FLAGS + BOUND_FLAGS),
         ("check", CHECK_FLAGS),
         ("counters", SERVER_FLAGS + COUNTERS_FLAGS),
+        ("top", SERVER_FLAGS + TOP_FLAGS),
     ],
 )
 def test_help_tells_every_flag(
@@ -226,5 +229,12 @@ def test_version_is_that_of_the_distribution(capsys: pytest.CaptureFixture[str])
 
 def test_documentation_names_every_flag() -> None:
     text = (Path(__file__).parents[2] / "docs" / "cli.md").read_text()
-    for flag in (*SERVE_FLAGS, *BOUND_FLAGS, *CHECK_FLAGS, *SERVER_FLAGS, *COUNTERS_FLAGS):
+    for flag in (
+        *SERVE_FLAGS,
+        *BOUND_FLAGS,
+        *CHECK_FLAGS,
+        *SERVER_FLAGS,
+        *COUNTERS_FLAGS,
+        *TOP_FLAGS,
+    ):
         assert f"`{flag.name}" in text, flag.name
