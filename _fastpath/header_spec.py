@@ -28,17 +28,11 @@ class HeaderFamily(IntEnum):
 class HeaderSpec:
     """The headers of ShouldRateLimit.
 
-    names: of the family RATELIMIT, in the order limit, remaining, reset. retry_after: whether a
-    refusal carries Retry-After, whatever the family. Raises ValueError for a name that is none.
+    retry_after: whether a refusal carries Retry-After, whatever the family.
     """
 
     family: HeaderFamily = HeaderFamily.NONE
-    names: tuple[str, str, str] = ("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")
     retry_after: bool = False
-
-    def __post_init__(self) -> None:
-        for name in self.names:
-            _check_name(name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +50,10 @@ class Refusal:
 
     def __post_init__(self) -> None:
         for name, value in self.headers:
-            _check_name(name)
+            if not _NAME.fullmatch(name):
+                raise ValueError(f"{name!r} is no header name")
             if not _VALUE.fullmatch(value):
                 raise ValueError(f"header {name}: control characters are not allowed")
-
-
-def _check_name(name: str) -> None:
-    if not _NAME.fullmatch(name):
-        raise ValueError(f"{name!r} is no header name")
 
 
 NO_HEADERS = HeaderSpec()

@@ -20,7 +20,6 @@ enum HeaderFamily : uint8_t { NO_FAMILY = 0, DRAFT_VERSION_03 = 1, RATELIMIT = 2
 struct HeaderSettings {
     HeaderFamily family = NO_FAMILY;
     bool retry_after = false;
-    std::string names[3];  // of the family RATELIMIT: limit, remaining, reset
 };
 
 constexpr uint32_t MOST_HEADERS = 4;                // of one answer
@@ -138,15 +137,16 @@ class HeaderWriter {
         if (value.failed()) return false;
         value.add(shown->text->max);
         for (uint32_t i = 0; i < count; ++i) value.add(shown[i].text->draft03);
-        put("X-RateLimit-Limit", value);
+        put("X-RateLimit-Limit", value.view());
         return number("X-RateLimit-Remaining", shown->remaining) &&
                number("X-RateLimit-Reset", uint64_t(shown->reset_ns / NANOSECONDS));
     }
 
     bool single(const ShownLimit &shown) {
-        out_[count_++] = {view(settings_.names[0]), view(shown.text->max)};
-        return number(view(settings_.names[1]), shown.remaining) &&
-               number(view(settings_.names[2]), seconds_up(shown.reset_ns));
+        const std::string &max = shown.text->max;
+        put("RateLimit-Limit", {max.data(), uint32_t(max.size())});
+        return number("RateLimit-Remaining", shown.remaining) &&
+               number("RateLimit-Reset", seconds_up(shown.reset_ns));
     }
 
     bool policies(const ShownLimit *shown, uint32_t count) {
@@ -158,7 +158,7 @@ class HeaderWriter {
             if (i) value.add(", ", 2);
             value.add(shown[i].text->policy);
         }
-        put("RateLimit-Policy", value);
+        put("RateLimit-Policy", value.view());
         return true;
     }
 
@@ -176,7 +176,7 @@ class HeaderWriter {
             value.add(";t=", 3);
             value.add(seconds_up(std::min(limit.reset_ns, wait(limit))));
         }
-        put("RateLimit", value);
+        put("RateLimit", value.view());
         return true;
     }
 
@@ -198,22 +198,16 @@ class HeaderWriter {
     }
 
     bool number(const char *name, uint64_t value) {
-        return number({name, uint32_t(std::strlen(name))}, value);
-    }
-
-    bool number(TextView name, uint64_t value) {
         HeaderValue text(arena_, 20);
         if (text.failed()) return false;
         text.add(value);
-        out_[count_++] = {name, text.view()};
+        put(name, text.view());
         return true;
     }
 
-    void put(const char *name, const HeaderValue &value) {
-        out_[count_++] = {{name, uint32_t(std::strlen(name))}, value.view()};
+    void put(const char *name, TextView value) {
+        out_[count_++] = {{name, uint32_t(std::strlen(name))}, value};
     }
-
-    static TextView view(const std::string &text) { return {text.data(), uint32_t(text.size())}; }
 
     const HeaderSettings &settings_;
     Arena *arena_;
@@ -221,8 +215,8 @@ class HeaderWriter {
     uint32_t count_ = 0;
 };
 
-// shown: from the most restrictive. out: room for MOST_HEADERS; the views point into the arena, the
-// limits and the settings. False when the arena is exhausted.
+// shown: from the most restrictive. out: room for MOST_HEADERS; the views point into the arena and
+// the limits. False when the arena is exhausted.
 inline bool write_headers(const HeaderSettings &settings, const ShownLimit *shown, uint32_t count,
                           Arena *arena, HeaderView *out, uint32_t *written) {
     HeaderWriter writer(settings, arena, out);

@@ -17,7 +17,6 @@ cdef extern from "rate_limit_headers.hpp" namespace "tollhouse" nogil:
     cdef cppclass HeaderSettings:
         HeaderFamily family
         cbool retry_after
-        string names[3]
 
     cdef cppclass HeaderText:
         pass

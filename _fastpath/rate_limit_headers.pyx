@@ -7,8 +7,6 @@ from libcpp.utility cimport pair
 cdef int fill_header_settings(HeaderSettings *settings, spec) except -1:
     settings.family = <HeaderFamily> <int> spec.family
     settings.retry_after = spec.retry_after
-    for i in range(3):
-        settings.names[i] = spec.names[i].encode()
     return 0
 
 

@@ -45,7 +45,7 @@ def rate_limit_headers(shown: Sequence[ShownLimit], spec: HeaderSpec) -> Headers
     if spec.family is HeaderFamily.DRAFT_VERSION_03:
         made = _draft03(shown)
     elif spec.family is HeaderFamily.RATELIMIT:
-        made = _single(shown[0], spec.names)
+        made = _single(shown[0])
     elif spec.family is HeaderFamily.IETF:
         made = _ietf(shown)
     if spec.retry_after and (seconds := retry_after(shown)):
@@ -89,12 +89,11 @@ def _draft03_policy(limit: Limit) -> str:
     return f'{policy};name="{limit.name.translate(_QUOTED)}"'
 
 
-def _single(shown: ShownLimit, names: tuple[str, str, str]) -> Headers:
-    limit, remaining, reset = names
+def _single(shown: ShownLimit) -> Headers:
     return (
-        (limit, str(shown.limit.max_value)),
-        (remaining, str(shown.verdict.remaining)),
-        (reset, str(_seconds_up(shown.verdict.reset_ns))),
+        ("RateLimit-Limit", str(shown.limit.max_value)),
+        ("RateLimit-Remaining", str(shown.verdict.remaining)),
+        ("RateLimit-Reset", str(_seconds_up(shown.verdict.reset_ns))),
     )
 
 

@@ -1,5 +1,6 @@
 """What the configurations of deploy/envoy/ratelimit promise, with a real Envoy."""
 
+import http.client
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from tests.e2e.processes import (
     upstream,
 )
 
-NAMES = ("stages", "domains", "headers", "cost")
+NAMES = ("stages", "domains", "headers", "cost", "in_flight")
 
 
 @dataclass(frozen=True)
@@ -150,3 +151,26 @@ def test_grpc_client_is_told_resource_exhausted(gateway: Gateway, user: str) -> 
     assert (refused.status, refused.header("grpc-status")) == (200, "8")
     assert refused.header("grpc-message") == '{"error": "too many requests"}'
     assert refused.all("content-type") == ["application/grpc"]
+
+
+def test_slot_is_held_while_the_request_lasts(gateway: Gateway, user: str) -> None:
+    # A request whose body never comes stays in flight until its connection is closed.
+    held = [http.client.HTTPConnection("127.0.0.1", gateway.ports["in_flight"]) for _ in range(2)]
+    for connection in held:
+        connection.putrequest("POST", "/")
+        connection.putheader("x-user", user)
+        connection.putheader("content-length", "5")
+        connection.endheaders()
+
+    def in_flight() -> int | None:
+        left = gateway.left("in-flight", "requests in flight", user)
+        return None if left is None else 2 - left
+
+    eventually(lambda: in_flight() == 2, "two requests in flight")
+    # Refused requests end too, and give nothing back.
+    assert gateway.codes("in_flight", "/", user, 3) == [429] * 3
+    held[0].close()
+    eventually(lambda: in_flight() == 1, "a slot given back")
+    assert gateway.codes("in_flight", "/", user, 1) == [200]
+    held[1].close()
+    eventually(lambda: in_flight() in (0, None), "all slots given back")

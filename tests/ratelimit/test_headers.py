@@ -108,14 +108,57 @@ def test_retry_after_can_be_off(lane: str, family: HeaderFamily) -> None:
     assert bool(answers[1]) == bool(family)
 
 
-def test_ratelimit_headers_take_other_names(lane: str) -> None:
-    spec = HeaderSpec(HeaderFamily.RATELIMIT, names=("X-Max", "X-Left", "X-Until"))
-    shop = Host(native=lane == "native", headers=spec)
-    shop.load(limit())
-    assert headers(shop.should("ns", {})) == {"X-Max": "1", "X-Left": "0", "X-Until": "60"}
-
-
 def test_checks_and_reports_have_no_headers(lane: str) -> None:
     for family in FAMILIES:
         shop = host(lane, limit(max_value=0), family)
         assert lines(shop.check("ns", {})) == lines(shop.report("ns", {})) == ""
+
+
+def test_windows_below_a_second_are_shown_rounded_up(lane: str) -> None:
+    limits = (
+        "- {namespace: ns, name: x, max_value: 1, window: 250ms, conditions: [], variables: []}"
+    )
+    shown = {
+        family: headers(host(lane, limits, family).should("ns", {}))
+        for family in (HeaderFamily.DRAFT_VERSION_03, HeaderFamily.IETF)
+    }
+    assert shown[HeaderFamily.DRAFT_VERSION_03]["X-RateLimit-Limit"] == '1, 1;w=1;name="x"'
+    assert shown[HeaderFamily.IETF]["RateLimit-Policy"] == '"x";q=1;w=1'
+    assert shown[HeaderFamily.IETF]["RateLimit"] == '"x";r=0;t=1'
+    (status,) = host(lane, limits, HeaderFamily.NONE).should("ns", {}).statuses
+    assert status.current_limit.unit == status.current_limit.SECOND
+
+
+def test_bucket_tells_when_the_next_token_comes(lane: str) -> None:
+    limits = limit(algorithm="token_bucket", max_value=6, seconds=60, burst=1, name="x")
+    shop = host(lane, limits, HeaderFamily.IETF)
+    shop.should("ns", {})
+    shop.advance(3.5)
+    refused = headers(shop.should("ns", {}))
+    assert refused["RateLimit-Policy"] == '"x";q=6;w=60'
+    assert refused["RateLimit"] == '"x";r=0;t=7'
+    assert refused["Retry-After"] == "7"
+
+
+def test_slots_may_be_free_any_time(lane: str) -> None:
+    limits = (
+        "- {namespace: ns, name: x, algorithm: concurrency, max_value: 1, lease: 60s, "
+        "conditions: [], variables: []}"
+    )
+    shop = host(lane, limits, HeaderFamily.IETF)
+    shop.should("ns", {})
+    refused = headers(shop.should("ns", {}))
+    assert refused["RateLimit-Policy"] == '"x";q=1;qu="concurrent-requests"'
+    assert refused["RateLimit"] == '"x";r=0;t=1'
+    assert refused["Retry-After"] == "1"
+
+
+@pytest.mark.parametrize("family", HeaderFamily)
+def test_limits_may_keep_to_themselves(lane: str, family: HeaderFamily) -> None:
+    limits = limit(name="told", max_value=9) + limit(name="hidden", seconds=61, headers="false")
+    shop = host(lane, limits, family)
+    shop.should("ns", {})
+    refused = shop.should("ns", {})
+    assert refused.overall_code == OVER_LIMIT
+    assert not re.search("hidden|61|Retry-After", lines(refused))
+    assert bool(lines(refused)) == bool(family)

@@ -111,9 +111,3 @@ def test_header_that_http_does_not_allow_is_refused(header: tuple[str, str]) -> 
 
 def test_header_values_may_hold_any_text() -> None:
     assert Refusal(headers=(("x-why", "zu schnell – 429\t!"),)).body == b""
-
-
-def test_names_of_ratelimit_headers_are_header_names() -> None:
-    assert HeaderSpec(names=("A", "B", "C")).names == ("A", "B", "C")
-    with pytest.raises(ValueError, match="'B C' is no header name"):
-        HeaderSpec(names=("A", "B C", "D"))
