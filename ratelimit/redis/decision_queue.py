@@ -15,10 +15,10 @@ from _fastpath.clock import Clock
 from _fastpath.counters import CounterTable, Hit, Mode, Verdict
 from _fastpath.limit_spec import Fail, Quota
 from ratelimit.clock import now
-from ratelimit.errors import StoreUnavailable
 from ratelimit.redis.batch import Group
 from ratelimit.redis.key import HashTag, RedisKey, redis_key
-from ratelimit.redis.wire import NEVER_NS, Answer, Status, bulk, decode_reply, encode_decision
+from ratelimit.redis.outage import without_redis
+from ratelimit.redis.wire import Answer, Status, bulk, decode_reply, encode_decision
 
 Verdicts = list[Verdict | None]
 _SERVER_TIME = bulk(b"")
@@ -84,7 +84,7 @@ class DecisionQueue:
         self._local = local
         self._hash_tag = hash_tag
         self._by_tag = by_tag
-        self._max_decisions = max_decisions
+        self.max_decisions = max_decisions
         self._counted_here: dict[bytes, tuple[str, Quota]] = {}
         self._waiting: deque[Decision] = deque()
         self._signal = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
@@ -126,13 +126,13 @@ class DecisionQueue:
         else:
             answer = await self._ask(keys, hits, mode, clock)
         if isinstance(answer, str):
-            return self._failed(namespace, hits, fails, mode, clock, answer)
+            return self._failed(namespace, hits, fails, mode, clock)
         return list(answer.verdicts)
 
     async def _ask(
         self, keys: list[RedisKey], hits: Sequence[Hit], mode: Mode, clock: Clock
     ) -> Answer | str:
-        if len(self._waiting) >= self._max_decisions:
+        if len(self._waiting) >= self.max_decisions:
             return "overloaded"
         decision = Decision(
             keys,
@@ -197,25 +197,10 @@ class DecisionQueue:
         fails: Sequence[Fail],
         mode: Mode,
         clock: Clock,
-        reason: str,
     ) -> Verdicts:
-        if Fail.ERROR in fails:
-            raise StoreUnavailable(f"counters could not be reached ({reason})")
-        verdicts: Verdicts = [None] * len(hits)
-        closed = mode is not Mode.ADD and Fail.CLOSED in fails
-        local = [index for index, fail in enumerate(fails) if fail is Fail.LOCAL]
-        if local:
-            self._counted_here |= {
-                hits[index].limit_digest: (namespace, hits[index].quota) for index in local
-            }
-            counted = self._local.check_and_add(
-                [hits[index] for index in local], clock, Mode.CHECK if closed else mode
-            )
-            for index, verdict in zip(local, counted, strict=True):
-                verdicts[index] = verdict
-        for index, fail in enumerate(fails):
-            if fail is Fail.CLOSED:
-                verdicts[index] = Verdict(
-                    fits=mode is Mode.ADD, remaining=0, reset_ns=0, retry_ns=NEVER_NS
-                )
-        return verdicts
+        self._counted_here |= {
+            hit.limit_digest: (namespace, hit.quota)
+            for hit, fail in zip(hits, fails, strict=True)
+            if fail is Fail.LOCAL
+        }
+        return without_redis(self._local, hits, fails, mode, clock)

@@ -22,6 +22,8 @@ from ratelimit.redis.topology import Topology, topology
 
 MOST_PER_BATCH = 256
 """Decisions. Redis does nothing else meanwhile: about two milliseconds."""
+MOST_AT_ONCE = 16
+"""Batches taken before other work of the event loop has its turn."""
 LONGEST_PAUSE_SECONDS = 0.002
 """How long nodes that have nothing to do let decisions gather because another one is busy."""
 
@@ -40,6 +42,7 @@ class Engine:
         self._stale = asyncio.Event()
         self._topology_task: asyncio.Task[None] | None = None
         self._pause: asyncio.TimerHandle | None = None
+        self._stopped = False
 
     async def start(self) -> None:
         loop = asyncio.get_running_loop()
@@ -48,7 +51,8 @@ class Engine:
         loop.add_reader(self._batches.fileno(), self._arrived)
 
     async def stop(self) -> None:
-        """Fail what is on its way and close all connections."""
+        """Fail what is on its way or waits, and close all connections."""
+        self._stopped = True
         asyncio.get_running_loop().remove_reader(self._batches.fileno())
         if self._pause is not None:
             self._pause.cancel()
@@ -64,9 +68,13 @@ class Engine:
             os.read(self._batches.fileno(), 8)
         if all(node.idle or not node.up for node in self._nodes.values()):
             self._pump()
-        elif self._cluster and self._pause is None:
+        elif self._cluster:
+            self._pump_later(LONGEST_PAUSE_SECONDS)
+
+    def _pump_later(self, seconds: float) -> None:
+        if self._pause is None and not self._stopped:
             loop = asyncio.get_running_loop()
-            self._pause = loop.call_later(LONGEST_PAUSE_SECONDS, self._paused)
+            self._pause = loop.call_later(seconds, self._paused)
 
     def _paused(self) -> None:
         self._pause = None
@@ -74,7 +82,13 @@ class Engine:
 
     def _pump(self) -> None:
         """Take what waits while a node has nothing to do or is away, which fails it."""
+        turns = 0
         while not self._nodes or any(node.idle or not node.up for node in self._nodes.values()):
+            turns += 1
+            if turns > MOST_AT_ONCE:
+                # Callers that ask again as soon as they are failed must not hold the loop.
+                self._pump_later(0)
+                return
             batch = self._batches.take(MOST_PER_BATCH)
             if batch is None:
                 return
