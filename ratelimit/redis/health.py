@@ -80,10 +80,12 @@ class Health:
         ):
             self.connected(name)
 
-    def connected(self, name: str) -> None:
+    def connected(self, name: str, *, evicts: bool = False) -> None:
+        """evicts: whether it may drop live counters when its memory is full."""
         before = self.state
         if self._set(name, State.UP):
-            LOG.warning("Redis %s is in use", name)
+            warning = "; its maxmemory-policy may evict live counters" if evicts else ""
+            LOG.warning("Redis %s is in use%s", name, warning)
         if before is not State.UP and self.state is State.UP:
             self._recovered()
 

@@ -145,7 +145,7 @@ class Node:
 
     async def _serve(self) -> NoReturn:
         self.up = self.idle = True
-        self._health.connected(str(self.address))
+        self._health.connected(str(self.address), evicts=self._link.evicts)
         self._gather()
         while True:
             if not self._sent:

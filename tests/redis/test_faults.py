@@ -218,11 +218,14 @@ async def test_full_memory_refuses_new_counts(
         assert "is degraded (oom)" in caplog.text
 
 
-async def test_evicted_counters_begin_anew(own: RedisServer) -> None:
-    async with opened(settings(own.url)) as store:
-        with own.client() as client:
-            client.config_set("maxmemory-policy", "allkeys-lru")
-            client.config_set("maxmemory", str(client.info()["used_memory"] + 200_000))
+async def test_evicted_counters_begin_anew(
+    own: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    with own.client() as client:
+        client.config_set("maxmemory-policy", "allkeys-lru")
+        async with opened(settings(own.url)) as store:
+            assert "may evict live counters" in caplog.text
+            client.config_set("maxmemory", str(client.info()["used_memory"] + 700_000))
             before = client.info()["evicted_keys"]
             for turn in range(20):
                 told = [store.decide(hit(10, f"{turn} {n}")) for n in range(250)]
