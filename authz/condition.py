@@ -68,6 +68,8 @@ def refusals(conditions: Sequence[Condition]) -> Iterator[str]:
             yield from refusals(condition.items)
         elif isinstance(condition, Predicate) and condition.expression.native is None:
             yield f"{condition.expression.source!r}: {condition.expression.refusal}"
+        elif isinstance(condition, PatternTest) and condition.pattern.refusal is not None:
+            yield condition.pattern.refusal
 
 
 def native(conditions: Sequence[Condition]) -> tuple[NativeCondition, ...]:
@@ -80,8 +82,11 @@ def _native(condition: Condition) -> NativeCondition:
         return AllOf(native(condition.items))
     if isinstance(condition, AnyItem):
         return AnyOf(native(condition.items))
-    if isinstance(condition, PatternTest):
-        return condition.pattern.native
-    if condition.expression.native is None:
+    program = (
+        condition.pattern.native
+        if isinstance(condition, PatternTest)
+        else condition.expression.native
+    )
+    if program is None:
         raise ValueError("a refused condition has no native form")
-    return condition.expression.native
+    return program

@@ -41,10 +41,10 @@ class SelectedValue:
 
     @property
     def refusal(self) -> str | None:
-        return None
+        return self.selector.refusal
 
     def resolve(self, document: Document) -> object:
-        """The selected part, None when it is missing."""
+        """The selected part, None when it is missing; a template's text. Raises ValueError."""
         return self.selector.evaluate(document)
 
 

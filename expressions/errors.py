@@ -3,7 +3,7 @@
 ExpressionError
 ├── ExpressionSyntaxError   the text is no CEL
 ├── ExpressionCheckError    the checker refuses it (types, unbound names)
-├── UnsupportedSelector     a selector uses more than dotted names
+├── UnsupportedSelector     a selector cannot be read, or uses what is not known
 ├── PatternError            a pattern's operator or regular expression is none
 └── EvaluationError         a CEL error while evaluating; `code` is stable, the message is not
 """

@@ -26,23 +26,23 @@ OPERATORS = tuple(_OPERATIONS)
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """A compiled pattern; `native` answers a boolean."""
+    """A compiled pattern; `native` answers a boolean, and is None where the selector has none."""
 
     selector: Selector
     operator: str
     value: str
     regex: Regex | None
-    native: NativeProgram
+    native: NativeProgram | None
 
     @property
-    def refusal(self) -> None:
-        """Every pattern that compiles runs in the fast lane."""
+    def refusal(self) -> str | None:
+        """Why there is no native form."""
+        return self.selector.refusal
 
     def evaluate(self, document: Mapping[str, object]) -> bool:
         """Whether the document passes. Raises EvaluationError for a value that has no text."""
-        value = self.selector.evaluate(document)
         try:
-            return self._passes(value)
+            return self._passes(self.selector.evaluate(document))
         except ValueError as error:
             raise EvaluationError(ErrorCode.BAD_CONVERSION, str(error)) from error
 
@@ -61,15 +61,19 @@ def compile_pattern(selector: str, operator: str, value: str) -> Pattern:
     if operator not in _OPERATIONS:
         raise PatternError(f"{operator!r} is no operator; expected one of {', '.join(OPERATORS)}")
     path = compile_selector(selector)
-    builder = ProgramBuilder()
-    selected = add_path(builder, path.parts)
-    regex = None
     try:
-        if operator == "matches":
-            regex = Regex(value)
-            builder.node("text_matches", selected, pattern=value)
-        else:
-            builder.node(_OPERATIONS[operator], selected, text=value)
-        return Pattern(path, operator, value, regex, builder.finish())
+        regex = Regex(value) if operator == "matches" else None
+        native = None if path.names is None else _native(path.names, operator, value)
     except ValueError as error:
         raise PatternError(f"{value!r} is no value for {operator}: {error}") from error
+    return Pattern(path, operator, value, regex, native)
+
+
+def _native(names: tuple[str, ...], operator: str, value: str) -> NativeProgram:
+    builder = ProgramBuilder()
+    selected = add_path(builder, names)
+    if operator == "matches":
+        builder.node("text_matches", selected, pattern=value)
+    else:
+        builder.node(_OPERATIONS[operator], selected, text=value)
+    return builder.finish()

@@ -1,8 +1,6 @@
-"""Selectors: the plain paths of gjson over the authorization document.
+"""Selectors: gjson paths over the authorization document, and Authorino's templates of them.
 
-A path is names joined by dots; a backslash takes the next character as it is. On a list a part of
-digits is an index. What else gjson knows (modifiers, queries, wildcards, pipes, literals and
-multipaths) and Authorino's templates are refused.
+Plain paths, names joined by dots, run in the fast lane; anything more only in the full lane.
 """
 
 from collections.abc import Mapping
@@ -10,98 +8,61 @@ from dataclasses import dataclass
 
 from _fastpath.program import NativeProgram, ProgramBuilder
 from expressions.cel import SLOTS, Context
-from expressions.errors import UnsupportedSelector
+from expressions.selector_modifiers import MISSING
+from expressions.selector_path import Path, parse_path
+from expressions.template import Template, is_template, parse_template
 
 ROOT_SLOTS = {**SLOTS[Context.AUTHORIZATION], "context": 5}
-_REFUSED = {
-    "@": "a modifier",
-    "!": "a literal",
-    "|": "a pipe",
-    "#": "a list query",
-    "*": "a wildcard",
-    "?": "a wildcard",
-    "{": "a template or multipath",
-    "}": "a template or multipath",
-    "[": "a multipath",
-}
-_AT_START_ONLY = "@![]"
 
 
 @dataclass(frozen=True, slots=True)
 class Selector:
-    """A compiled path; `native` answers an absent value where `evaluate` answers None."""
+    """A compiled selector; `native` answers an absent value where `evaluate` answers None.
+
+    names: the parts of a plain path, else None.
+    """
 
     source: str
-    parts: tuple[str, ...]
-    native: NativeProgram
+    compiled: Path | Template
+    names: tuple[str, ...] | None
+    native: NativeProgram | None
 
     @property
-    def refusal(self) -> None:
-        """Every selector that compiles runs in the fast lane."""
+    def refusal(self) -> str | None:
+        """Why there is no native form."""
+        if self.native is not None:
+            return None
+        kind = "a template" if isinstance(self.compiled, Template) else "more than dotted names"
+        return f"{self.source!r} is {kind}"
 
     def evaluate(self, document: Mapping[str, object]) -> object:
-        """The value at the path; None where there is none."""
-        value: object = document
-        for part in self.parts:
-            value = member(value, part)
-        return value
+        """The value at the path, None where there is none; a template's text, empty in its place.
 
-
-def member(value: object, part: str) -> object:
-    if isinstance(value, Mapping):
-        return value.get(part)
-    if isinstance(value, list) and part.isascii() and part.isdigit() and len(part) < 10:
-        index = int(part)
-        return value[index] if index < len(value) else None
-    return None
+        Raises ValueError for a value in a template that has no text.
+        """
+        if isinstance(self.compiled, Template):
+            return self.compiled.text(document)
+        found = self.compiled.find(document)
+        return None if found is MISSING else found
 
 
 def compile_selector(source: str) -> Selector:
     """Raises UnsupportedSelector, naming the construct."""
-    parts = _parts(source)
+    if is_template(source):
+        return Selector(source, parse_template(source), None, None)
+    path = parse_path(source)
+    if path.names is None:
+        return Selector(source, path, None, None)
     builder = ProgramBuilder()
-    add_path(builder, parts)
-    return Selector(source, parts, builder.finish())
+    add_path(builder, path.names)
+    return Selector(source, path, path.names, builder.finish())
 
 
-def add_path(builder: ProgramBuilder, parts: tuple[str, ...]) -> int:
+def add_path(builder: ProgramBuilder, names: tuple[str, ...]) -> int:
     """The node that answers the value at the path."""
-    if parts[0] not in ROOT_SLOTS:
+    if names[0] not in ROOT_SLOTS:
         return builder.absent()
-    node = builder.node("root_or_absent", slot=ROOT_SLOTS[parts[0]])
-    for part in parts[1:]:
-        node = builder.node("member", node, text=part)
+    node = builder.node("root_or_absent", slot=ROOT_SLOTS[names[0]])
+    for name in names[1:]:
+        node = builder.node("member", node, text=name)
     return node
-
-
-def _parts(source: str) -> tuple[str, ...]:
-    parts: list[str] = []
-    current = ""
-    characters = iter(source)
-    starts = True
-    for character in characters:
-        if character == "\\":
-            escaped = next(characters, None)
-            if escaped is None:
-                raise UnsupportedSelector(f"{source!r} ends in a backslash")
-            current += escaped
-        elif character == ".":
-            parts.append(_part(source, current))
-            current = ""
-            starts = True
-            continue
-        elif character in _REFUSED and (starts or character not in _AT_START_ONLY):
-            raise UnsupportedSelector(
-                f"{source!r}: {_REFUSED[character]} ({character}) is not supported in a selector"
-            )
-        else:
-            current += character
-        starts = False
-    parts.append(_part(source, current))
-    return tuple(parts)
-
-
-def _part(source: str, part: str) -> str:
-    if not part:
-        raise UnsupportedSelector(f"{source!r} has an empty part")
-    return part

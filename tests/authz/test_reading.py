@@ -122,7 +122,7 @@ def test_success_items_keep_order_and_key() -> None:
             "spec.response.success.headers.x.wristband: is not supported yet",
         ),
         (
-            {"response": {"success": {"headers": {"x": {"plain": {"selector": "a.@case:upper"}}}}}},
+            {"response": {"success": {"headers": {"x": {"plain": {"selector": "a.[b]"}}}}}},
             "spec.response.success.headers.x.plain.selector",
         ),
     ],
