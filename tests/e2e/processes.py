@@ -81,11 +81,12 @@ def eventually(condition: Callable[[], bool], what: str, seconds: float = READY_
 class Process:
     """One child process; leaving the context stops it, with SIGKILL if it must."""
 
-    def __init__(self, name: str, command: list[str]) -> None:
+    def __init__(
+        self, name: str, command: list[str], environment: dict[str, str] | None = None
+    ) -> None:
         self.name = name
-        self.child = subprocess.Popen(
-            command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, start_new_session=True
-        )
+        variables = {**os.environ, "PYTHONPATH": str(ROOT), **(environment or {})}
+        self.child = subprocess.Popen(command, cwd=ROOT, env=variables, start_new_session=True)
 
     def __enter__(self) -> Self:
         return self
@@ -143,6 +144,32 @@ class Tollhouse(Process):
 
     def __enter__(self) -> Self:
         self.ready(lambda: request(self.addresses.http, "/readyz").status == 200)
+        return self
+
+
+class Ratelimit(Process):
+    """`tollhouse ratelimit` with counters in memory; folder: of domain files."""
+
+    def __init__(self, folder: Path, **environment: str) -> None:
+        self.rls, self.http, debug = free_ports(3)
+        ports = {"": self.http, "GRPC_": self.rls, "DEBUG_": debug}
+        super().__init__(
+            "tollhouse ratelimit",
+            [sys.executable, "-m", "tollhouse", "ratelimit"],
+            {
+                **{f"{listener}HOST": "127.0.0.1" for listener in ports},
+                **{f"{listener}PORT": str(port) for listener, port in ports.items()},
+                "BACKEND_TYPE": "memory",
+                "RUNTIME_ROOT": str(folder.parent),
+                "RUNTIME_APPDIRECTORY": folder.name,
+                "RUNTIME_WATCH_ROOT": "false",
+                "TOLLHOUSE_THREADS": "1",
+                **environment,
+            },
+        )
+
+    def __enter__(self) -> Self:
+        self.ready(lambda: request(self.http, "/healthcheck").status == 200)
         return self
 
 
