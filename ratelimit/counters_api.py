@@ -274,11 +274,14 @@ def _document(limit: Limit, counter: Counter) -> dict[str, object]:
     return {
         "limit": limit_json(limit),
         "set_variables": dict(zip(limit.variables, counter.values, strict=True)),
-        "remaining": _remaining(limit.max_value, counter.value),
+        "remaining": _remaining(limit, counter.value),
         "expires_in_seconds": counter.reset_ns // SECOND_NS,
     }
 
 
-def _remaining(max_value: int, value: int) -> int:
-    """What is left; below zero only for a limit of 0, whose counter would else tell nothing."""
-    return max(max_value - value, 0) if max_value else -value
+def _remaining(limit: Limit, value: int) -> int | None:
+    """What is left, None where there is no end; below zero only for a limit of 0, whose counter
+    would else tell nothing."""
+    if limit.unlimited:
+        return None
+    return max(limit.capacity - value, 0) if limit.max_value else -value

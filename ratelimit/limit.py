@@ -75,6 +75,11 @@ class Limit:
         return min(self.seconds * SECOND_NS + self.nanos, MAX_WINDOW_NS)
 
     @property
+    def capacity(self) -> int:
+        """The most hits that an untouched counter takes at once."""
+        return self.burst or self.max_value
+
+    @property
     def binding(self) -> bool:
         """Whether it can make a request refuse."""
         return not (self.shadow or self.unlimited)

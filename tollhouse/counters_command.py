@@ -120,7 +120,7 @@ def _print_table(counters: Sequence[dict[str, Any]]) -> None:
             printable(values or "-"),
             str(counter["value"]),
             str(limit["max_value"]),
-            str(counter["remaining"]),
+            "-" if counter["remaining"] is None else str(counter["remaining"]),
             f"{counter['expires_in_seconds']} s",
         )
     console().print(table)

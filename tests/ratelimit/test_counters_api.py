@@ -244,3 +244,19 @@ async def test_store_out_of_reach_is_500(
     for method in ("GET", "DELETE"):
         async with client.request(method, PATH) as response:
             assert (response.status, await response.text()) == (500, "Internal server error")
+
+
+async def test_remaining_is_what_the_counter_still_takes(host: Host, client: TestClient) -> None:
+    text = """
+    - {namespace: new, algorithm: token_bucket, max_value: 2, seconds: 60, burst: 9,
+       conditions: [], variables: []}
+    - {namespace: new, unlimited: true, seconds: 60, conditions: [], variables: []}
+    """
+    await host.active.apply(parse(text, "limits.yaml"))
+    for _ in range(4):
+        host.should("new")
+    found = await (await client.get("/counters/new")).json()
+    assert sorted((each["limit"].get("burst", 0), each["remaining"]) for each in found) == [
+        (0, None),
+        (9, 5),
+    ]

@@ -197,7 +197,7 @@ def test_lanes_agree_on_anything(
 
 
 @pytest.mark.slow
-@settings(max_examples=800, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
 @given(limits, families, st.lists(step, max_size=12))
 def test_lanes_agree_on_much_more(
     limits: list[CompiledLimit], headers: HeaderSpec, steps: list[tuple[str, bytes, float]]
