@@ -10,6 +10,7 @@ import pytest
 from tests.e2e import examples
 from tests.e2e.processes import Envoy, Ratelimit, request, upstream
 
+pytestmark = pytest.mark.slow
 GOLD = {"x-plan": "gold"}
 
 

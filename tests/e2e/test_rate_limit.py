@@ -38,6 +38,18 @@ LIMITS = """
   seconds: 60
   conditions: ["descriptors[0].kind == 'cost'"]
   variables: ["descriptors[0].user"]
+- {namespace: windows, name: short, max_value: 11, window: 250ms, algorithm: sliding_window,
+   conditions: ["descriptors[0].window == 'short'"], variables: []}
+- {namespace: windows, name: odd, max_value: 12, window: 90s,
+   conditions: ["descriptors[1].window == 'odd'"], variables: []}
+- {namespace: windows, name: bucket, max_value: 13, window: 1h, burst: 20, algorithm: token_bucket,
+   conditions: ["descriptors[2].window == 'bucket'"], variables: []}
+- {namespace: windows, name: week, max_value: 14, window: 7d, algorithm: aligned_window,
+   conditions: ["descriptors[3].window == 'week'"], variables: []}
+- {namespace: windows, name: month, max_value: 15, period: month, algorithm: calendar_window,
+   conditions: ["descriptors[4].window == 'month'"], variables: []}
+- {namespace: windows, name: nobody's business, max_value: 1, seconds: 60, headers: false,
+   conditions: ["descriptors[5].window == 'hidden'"], variables: ["descriptors[5].window"]}
 - namespace: other
   max_value: 0
   seconds: 60
@@ -50,9 +62,15 @@ def per_route(**settings: Any) -> dict[str, Any]:
     return {"ratelimit": {"@type": f"{FILTERS}.ratelimit.v3.RateLimitPerRoute", **settings}}
 
 
+WINDOWS = ("short", "odd", "bucket", "week", "month", "hidden")
 USER = descriptor(constant("kind", "user"), header("x-user", "user"))
 ROUTES = [
     route("/both", rate_limits=[USER, descriptor(header("x-tenant", "tenant"))]),
+    route(
+        "/windows",
+        per_filter=per_route(domain="windows"),
+        rate_limits=[descriptor(constant("window", name)) for name in WINDOWS],
+    ),
     route("/nobody", per_filter=per_route(domain="unheard-of"), rate_limits=[USER]),
     route("/closed", per_filter=per_route(domain="other"), rate_limits=[USER]),
     route(
@@ -116,6 +134,19 @@ def test_statuses_fill_ratelimit_headers(envoy: Envoy, user: dict[str, str]) -> 
     assert first.header("x-ratelimit-limit") == '2, 2;w=60;name="per user"'
     assert first.header("x-ratelimit-remaining") == "1"
     assert 0 < int(first.header("x-ratelimit-reset") or 0) <= 60
+
+
+def test_envoy_tells_every_window(envoy: Envoy) -> None:
+    passed, refused = (envoy.get("/windows") for _ in range(2))
+    # The first entry is that of the status with the least remaining: of the shortest window.
+    assert passed.header("x-ratelimit-limit") == (
+        '11, 11;w=1;name="short", 12;w=90;name="odd", 13;w=3600;name="bucket", '
+        '14;w=604800;name="week", 15;w=2592000;name="month"'
+    )
+    assert passed.header("x-ratelimit-remaining") == "10"
+    # A limit that clients are not told of refuses, but stays unsaid.
+    assert (passed.status, refused.status) == (200, 429)
+    assert "business" not in str(refused.headers)
 
 
 def test_refusal_carries_envoys_marks(envoy: Envoy, user: dict[str, str]) -> None:

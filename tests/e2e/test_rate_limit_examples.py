@@ -20,6 +20,7 @@ from tests.e2e.processes import (
     upstream,
 )
 
+pytestmark = pytest.mark.slow
 NAMES = ("stages", "domains", "headers", "cost", "in_flight")
 
 
