@@ -1,6 +1,5 @@
 """What can go wrong between us and a Redis, each under one word; redis-py's errors end here."""
 
-import asyncio
 from enum import Enum
 
 from redis import exceptions
@@ -36,7 +35,7 @@ class RedisFault(Exception):
 
 _FAULTS: tuple[tuple[type[BaseException], Fault], ...] = (
     (exceptions.TimeoutError, Fault.TIMEOUT),
-    (asyncio.TimeoutError, Fault.TIMEOUT),
+    (TimeoutError, Fault.TIMEOUT),
     (exceptions.AuthenticationError, Fault.AUTH),
     (exceptions.AuthorizationError, Fault.AUTH),
     (exceptions.AuthenticationWrongNumberOfArgsError, Fault.AUTH),

@@ -1,15 +1,14 @@
 """The Redis key of a counter: which slot it lives in, and whose it is."""
 
 import struct
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from hashlib import blake2b
 from typing import NamedTuple
 
+from _fastpath.counters import counter_key
+
 PREFIX = b"th:{"
-LONGEST_VALUE = 1024
-KEPT_OF_LONG_VALUE = 960
 _MASK = 2**64 - 1
 
 
@@ -42,9 +41,9 @@ def namespace_digits(namespace: str) -> bytes:
 
 
 def redis_key(
-    namespace: str, limit_digest: bytes, values: Sequence[str], hash_tag: HashTag
+    namespace: str, limit_digest: bytes, values: tuple[str, ...], hash_tag: HashTag
 ) -> RedisKey:
-    packed = b"".join(_packed_value(value.encode()) for value in values)
+    packed = counter_key(limit_digest, values)[len(limit_digest) :]
     tag = namespace_digits(namespace)
     if hash_tag is HashTag.KEY:
         tag += b".%016x" % siphash(limit_digest + packed)
@@ -79,30 +78,9 @@ def _values(packed: bytes) -> tuple[str, ...]:
     return tuple(values)
 
 
-def _packed_value(value: bytes) -> bytes:
-    if len(value) > LONGEST_VALUE:
-        kept = KEPT_OF_LONG_VALUE
-        while kept and value[kept] & 0xC0 == 0x80:
-            kept -= 1
-        digest = b"%016x%016x" % (_digits(siphash(value)), _digits(siphash(value, (1, 0))))
-        value = value[:kept] + b"#" + digest
-    return struct.pack("<I", len(value)) + value
-
-
-def _digits(digest: int) -> int:
-    """The native side writes the lowest hexadecimal digit first."""
-    return int(f"{digest:016x}"[::-1], 16)
-
-
-def siphash(data: bytes, key: tuple[int, int] = (0, 0)) -> int:
-    """SipHash-1-3, as `_fastpath/siphash.hpp`. The key is the same in every process that shares a
-    Redis, so it is no secret."""
-    state = [
-        key[0] ^ 0x736F6D6570736575,
-        key[1] ^ 0x646F72616E646F6D,
-        key[0] ^ 0x6C7967656E657261,
-        key[1] ^ 0x7465646279746573,
-    ]
+def siphash(data: bytes) -> int:
+    """SipHash-1-3 as `_fastpath/siphash.hpp`, with the key 0 that all processes share."""
+    state = [0x736F6D6570736575, 0x646F72616E646F6D, 0x6C7967656E657261, 0x7465646279746573]
     whole = len(data) // 8 * 8
     for (word,) in struct.iter_unpack("<Q", data[:whole]):
         _absorb(state, word)
