@@ -86,4 +86,7 @@ cdef class CounterTable:
     cdef Table *table
 
 
+# From the tuples of counters.pyi; the key has to outlive the hit. They raise ValueError.
+cdef int fill(CounterHit *hit, given, bytes key) except -1
 cdef int fill_quota(Quota *quota, given) except -1
+cdef Clock native_clock(clock)

@@ -2,6 +2,7 @@
 
 CoreError
 ├── BindError            a listener could not be opened
+├── CountersUnavailable  a counter store did not answer, and a limit lets the call fail then
 ├── IdentityTableFull    the bound on API keys is reached
 └── WireError            bytes that protobuf would refuse, or a message past a bound
 """
@@ -13,6 +14,10 @@ class CoreError(Exception):
 
 class BindError(CoreError):
     """A listen address is malformed, taken or not permitted; the message names the address."""
+
+
+class CountersUnavailable(CoreError):
+    """The counter store did not answer, and a limit of the decision has `Fail.ERROR`."""
 
 
 class IdentityTableFull(CoreError):

@@ -1,4 +1,5 @@
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libcpp.string cimport string
 
 from _fastpath.arena cimport Arena
 from _fastpath.counted cimport Counted
@@ -8,6 +9,21 @@ cdef extern from "clock.hpp" namespace "tollhouse" nogil:
     cdef struct Clock:
         int64_t mono_ns     # CLOCK_MONOTONIC; durations
         int64_t wall_ns     # CLOCK_REALTIME; calendar windows, expiry of tokens
+
+
+cdef extern from "ticket.hpp" namespace "tollhouse" nogil:
+    # Names a suspended call for whoever brings its result (suspension.pxd), from any thread, also
+    # after the call is gone.
+    cdef struct Ticket:
+        uint64_t server             # 0: a call from Python
+        uint32_t thread
+        int32_t stream
+        uint64_t connection
+        uint64_t call
+
+    cdef cppclass Delivery:
+        Ticket ticket
+        string result
 
 
 cdef enum Outcome:
@@ -32,16 +48,6 @@ ctypedef Outcome (*resume_function)(
     void *state, Call *call, void *kept, const uint8_t *result, size_t result_size
 ) noexcept nogil
 ctypedef void (*discard_function)(void *kept) noexcept nogil
-
-
-# Names a suspended call for whoever brings its result (suspension.pxd), from any thread, also after
-# the call is gone.
-cdef struct Ticket:
-    uint64_t server             # 0: a call from Python
-    uint32_t thread
-    int32_t stream
-    uint64_t connection
-    uint64_t call
 
 
 cdef struct Call:

@@ -118,6 +118,7 @@ struct Limit {
 
 struct LimitSet : Counted {
     std::string name;  // the namespace
+    char tag[16];      // of its counters' keys in a store
     std::vector<std::unique_ptr<Limit>> limits;
     uint32_t authorized_calls = 0, authorized_hits = 0, reports = 0;  // series
     Counted *tree = nullptr;  // a DescriptorTree: the other way to configure a domain

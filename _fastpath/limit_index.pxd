@@ -55,6 +55,7 @@ cdef extern from "limit_index.hpp" namespace "tollhouse" nogil:
 
     cdef cppclass LimitSet(Counted):
         string name
+        char tag[16]
         vector[unique_ptr[Limit]] limits
         uint32_t authorized_calls
         uint32_t authorized_hits

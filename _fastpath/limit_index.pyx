@@ -17,6 +17,7 @@ from _fastpath.rls_codec cimport DECODED, RequestView, decode_request
 from _fastpath.wire cimport TextView
 
 from _fastpath.errors import WireError
+from _fastpath.limit_spec import namespace_tag
 
 
 cdef class LimitSetUnit(Unit):
@@ -87,6 +88,8 @@ def limit_set(str namespace, limits, Series series, *, Unit tree=None):
     cdef LimitSet *made = new LimitSet()
     unit.pointer = made
     made.name = namespace.encode()
+    cdef bytes tag = namespace_tag(namespace)
+    memcpy(made.tag, PyBytes_AS_STRING(tag), sizeof(made.tag))
     made.authorized_calls = series.id(("authorized_calls", namespace))
     made.authorized_hits = series.id(("authorized_hits", namespace))
     made.reports = series.id(("report_calls", namespace))

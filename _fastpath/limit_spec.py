@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import IntEnum
+from hashlib import blake2b
 from typing import NamedTuple
 
 from _fastpath.calendar import Calendar
@@ -53,6 +54,11 @@ class Fail(IntEnum):
     """Counted by this process alone."""
     ERROR = 3
     """The call ends with UNAVAILABLE, so that Envoy's failure_mode_deny decides."""
+
+
+def namespace_tag(namespace: str) -> bytes:
+    """What the keys of a namespace's counters have in common in a store: 16 hexadecimal digits."""
+    return blake2b(namespace.encode(), digest_size=8).hexdigest().encode()
 
 
 class OnError(IntEnum):

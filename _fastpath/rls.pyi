@@ -7,6 +7,7 @@ from _fastpath.counters import CounterTable
 from _fastpath.handler import NativeHandler
 from _fastpath.header_spec import HeaderSpec
 from _fastpath.plan import Plans
+from _fastpath.store_batch import StoreBatches
 
 class RateLimitDecider:
     """Decides rate limit requests against the published plan, byte for byte as the full lane does.
@@ -66,6 +67,7 @@ class RateLimitDecider:
         statuses: bool,
         max_unknown_domains: int = 1000,
         max_labeled_series: int = 0,
+        batches: StoreBatches | None = None,
     ) -> None: ...
 
     # How the full lane and the HTTP side count: the same series, under the interpreter lock.

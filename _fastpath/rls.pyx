@@ -5,12 +5,20 @@ metrics counted, and the answer is written (rls_answer). So a request that turns
 full lane is deferred without a trace.
 """
 
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stddef cimport size_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libcpp.vector cimport vector
 
 from _fastpath.cells cimport Cells, Series
-from _fastpath.counters cimport ADD, CHECK, CHECK_AND_ADD, NO_ROOM, CounterHit, CounterTable
-from _fastpath.handler cimport OUTCOME_DEFER, Call, NativeHandler, Outcome, native_function
+from _fastpath.counters cimport CounterHit, CounterTable
+from _fastpath.handler cimport (
+    OUTCOME_DEFER,
+    OUTCOME_SUSPEND,
+    Call,
+    NativeHandler,
+    Outcome,
+    native_function,
+)
 from _fastpath.limit_index cimport Limit, LimitIndex
 from _fastpath.metric_labels cimport LabelSeries, LabelSet, label_text
 from _fastpath.plan cimport Plan, Plans
@@ -23,6 +31,14 @@ from _fastpath.rls_answer cimport (
     write_empty,
 )
 from _fastpath.rls_codec cimport DECODED, MALFORMED_REQUEST, DecodeResult, decode_request
+from _fastpath.rls_wait cimport (
+    ASKED_DEFERRED,
+    ASKED_FAILED,
+    ASKED_WAITS,
+    ask_counters,
+    discard_work,
+    take_up,
+)
 from _fastpath.rls_work cimport (
     CHECK_RATE_LIMIT,
     REPORT,
@@ -35,6 +51,7 @@ from _fastpath.rls_work cimport (
     call_hits,
     weigh_limits,
 )
+from _fastpath.store_batch cimport StoreBatches
 from _fastpath.wire cimport TextView
 
 from _fastpath.metric_labels import unpack_labels
@@ -48,26 +65,14 @@ cdef extern from "rls.hpp" namespace "tollhouse" nogil:
         uint32_t *order, uint32_t count, const CounterHit *hits, const Limit **owners)
 
 
-# Asks the counters and puts the limits in order; False when a counter cannot be held.
-cdef bint charge(Work *work) noexcept nogil:
+# Puts the limits in order, the most restrictive first.
+cdef void put_in_order(Work *work) noexcept nogil:
     cdef uint32_t i
-    if work.applied:
-        if work.method == REPORT:
-            mode = ADD
-        elif work.method == CHECK_RATE_LIMIT or work.refusing:
-            mode = CHECK
-        else:
-            mode = CHECK_AND_ADD
-        if work.decider.counters.decide(
-            work.hits, work.applied, work.call.clock, mode
-        ) == NO_ROOM:
-            return False
     for i in range(work.applied):
         work.order[i] = i
     for i in range(work.refusing):
         work.order[work.applied + i] = work.capacity - 1 - i
     order_by_restriction(work.order, work.applied + work.refusing, work.hits, work.owners)
-    return True
 
 
 # The most restrictive limit that does not fit, or NULL.
@@ -141,7 +146,6 @@ cdef void count_call(Work *work, const Limit *refused) noexcept nogil:
 cdef Outcome decide(Decider *decider, Call *call, Method method) noexcept nogil:
     cdef Work work
     cdef Plan *plan = decider.plans.read(call.thread)
-    cdef const Limit *refused = NULL
     cdef DecodeResult decoded = decode_request(
         call.request, call.request_size, call.arena, &work.request)
     if plan != NULL:
@@ -167,12 +171,38 @@ cdef Outcome decide(Decider *decider, Call *call, Method method) noexcept nogil:
         work.limits = (<const LimitIndex *> plan.limits).find(work.request.domain)
     if work.limits != NULL and not weigh_limits(&work):
         return OUTCOME_DEFER
-    if not charge(&work):
+    asked = ask_counters(&work)
+    if asked == ASKED_WAITS:
+        call.resume = resume
+        return OUTCOME_SUSPEND
+    if asked == ASKED_DEFERRED:
+        return OUTCOME_DEFER
+    if asked == ASKED_FAILED:
         return fail_unavailable(call)
-    if method != REPORT:
-        refused = exceeded(&work)
-    count_call(&work, refused)
-    return answer(&work, refused)
+    return conclude(&work)
+
+
+# Counts the call and answers, once its hits are decided.
+cdef Outcome conclude(Work *work) noexcept nogil:
+    cdef const Limit *refused = NULL
+    put_in_order(work)
+    if work.method != REPORT:
+        refused = exceeded(work)
+    count_call(work, refused)
+    return answer(work, refused)
+
+
+cdef Outcome resume(
+    void *state, Call *call, void *kept, const uint8_t *result, size_t size
+) noexcept nogil:
+    cdef Work work
+    cdef Outcome outcome
+    if take_up(&work, <Decider *> state, call, kept, result, size):
+        outcome = conclude(&work)
+    else:
+        outcome = fail_unavailable(call)
+    discard_work(kept)
+    return outcome
 
 
 cdef Outcome should_rate_limit(void *state, Call *call) noexcept nogil:
@@ -222,7 +252,7 @@ cdef class RateLimitDecider:
 
     def __init__(self, Plans plans, CounterTable counters, Series series, *, headers,
                  bint statuses, uint32_t max_unknown_domains=1000,
-                 uint32_t max_labeled_series=0):
+                 uint32_t max_labeled_series=0, StoreBatches batches=None):
         cdef DeciderState state = DeciderState()
         cdef vector[uint32_t] ids, labeled_ids
         for place in range(max_unknown_domains + 1):
@@ -230,9 +260,12 @@ cdef class RateLimitDecider:
                 ids.push_back(series.id(("unknown_domain", place, kind)))
         for place in range(max_labeled_series):
             labeled_ids.push_back(series.id(("labeled", place)))
-        state.owners = (plans, counters, series)
+        state.owners = (plans, counters, series, batches)
         state.decider.plans = plans.store
         state.decider.counters = counters.table
+        state.decider.store = NULL
+        if batches is not None:
+            state.decider.store = batches.store
         state.decider.cells = series.cells
         state.decider.unknown = new UnknownDomains(max_unknown_domains, ids)
         state.decider.labeled = new LabelSeries(labeled_ids)

@@ -3,6 +3,7 @@ from libcpp.string cimport string
 from libcpp.vector cimport vector
 
 from _fastpath.cells cimport Cells
+from _fastpath.counter_store cimport Store
 from _fastpath.counters cimport CounterHit, Table
 from _fastpath.handler cimport Call
 from _fastpath.limit_index cimport Limit, LimitSet
@@ -32,6 +33,7 @@ ctypedef enum Method:
 cdef struct Decider:
     PlanStore *plans
     Table *counters
+    Store *store            # where counters live instead, or NULL
     Cells *cells
     UnknownDomains *unknown
     LabelSeries *labeled

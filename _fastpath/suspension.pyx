@@ -5,14 +5,17 @@ come when its call, its connection or even its server is gone.
 """
 from libc.stddef cimport size_t
 from libc.stdint cimport uint8_t, uint64_t
+from libcpp.vector cimport vector
 
-from _fastpath.handler cimport Ticket
+from _fastpath.handler cimport Delivery, Ticket
 from _fastpath.transport cimport RESUME, Command, ServerState
 
 cdef extern from * nogil:
     """
+    #include <map>
     #include <mutex>
     #include <unordered_map>
+    #include "ticket.hpp"
     #include "transport.hpp"
     namespace tollhouse {
     // Held while a result is put into a mailbox, so that the server cannot go in between.
@@ -34,6 +37,25 @@ cdef extern from * nogil:
             auto place = running.find(number);
             if (place != running.end()) place->second->threads[thread]->mailbox.put(command);
         }
+        // One wake-up per thread; leaves the deliveries to Python.
+        void post_all(std::vector<Delivery> &deliveries) {
+            std::map<std::pair<uint64_t, uint32_t>, std::vector<Command>> by_thread;
+            for (Delivery &each : deliveries) {
+                if (!each.ticket.server) continue;
+                Command command{RESUME};
+                command.connection = each.ticket.connection;
+                command.stream = each.ticket.stream;
+                command.call = each.ticket.call;
+                command.payload = std::move(each.result);
+                by_thread[{each.ticket.server, each.ticket.thread}].push_back(std::move(command));
+            }
+            std::lock_guard<std::mutex> hold(lock);
+            for (auto &[place, commands] : by_thread) {
+                auto server = running.find(place.first);
+                if (server == running.end()) continue;
+                server->second->threads[place.second]->mailbox.put_all(commands);
+            }
+        }
     };
     static Servers servers;
     }
@@ -42,6 +64,7 @@ cdef extern from * nogil:
         void admit(ServerState *server)
         void dismiss(ServerState *server)
         void post(uint64_t number, unsigned thread, Command &command)
+        void post_all(vector[Delivery] &deliveries)
     Servers servers "tollhouse::servers"
 
 cdef dict waiting = {}      # call number → future
@@ -68,6 +91,15 @@ cdef void deliver(const Ticket *ticket, const uint8_t *result, size_t size) noex
     command.call = ticket.call
     command.payload.assign(<const char *> result, size)
     servers.post(ticket.server, ticket.thread, command)
+
+
+cdef void deliver_all(vector[Delivery] &deliveries) noexcept:
+    cdef size_t i
+    with nogil:
+        servers.post_all(deliveries)
+    for i in range(deliveries.size()):
+        if deliveries[i].ticket.server == 0:
+            deliver_to_python(deliveries[i].ticket.call, deliveries[i].result)
 
 
 cdef void deliver_to_python(uint64_t call, bytes result) noexcept:

@@ -1,0 +1,1 @@
+"""Rate limit requests that wait for a store; for other modules of the core only."""
