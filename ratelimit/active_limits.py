@@ -5,16 +5,19 @@ limit, so they survive a change of everything else.
 """
 
 import asyncio
+import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 
 from _fastpath.cells import Series
 from _fastpath.handler import Unit
 from ratelimit.configuration import Configuration, build
-from ratelimit.errors import LimitsFileError, Problem
+from ratelimit.errors import LimitsFileError, Problem, StoreUnavailable
 from ratelimit.limitador_file import LimitsFile
 from ratelimit.store import CounterStore
+
+logger = logging.getLogger(__name__)
 
 KEEP_NS = 60_000_000_000  # longer than a deferred request may wait in any queue
 Publish = Callable[[Unit], int]
@@ -92,7 +95,14 @@ class ActiveLimits:
             self.problems = ()
             gone = replaced.by_digest.keys() - configuration.by_digest.keys()
             if gone:
-                await self._store.remove(gone)
+                await self._forget(gone)
+
+    async def _forget(self, gone: Collection[bytes]) -> None:
+        try:
+            await self._store.remove(gone)
+        except StoreUnavailable as error:
+            # They expire; a limit that comes back before goes on where it was.
+            logger.warning("counters of %d limits that are gone stay: %s", len(gone), error)
 
     def refuse(self, error: LimitsFileError) -> None:
         """Note a file that was refused; what was in force stays."""

@@ -12,7 +12,8 @@ from ratelimit.service import RateLimitService
 OTHER = "other"  # namespaces without limits, past the bound of the decider
 
 
-LIMITADOR = {"authorized_calls", "authorized_hits", "limited_calls", "report_calls"}
+LIMITADOR = {"authorized_calls", "authorized_hits", "limited_calls"}
+LABELED = {*LIMITADOR, "report_calls"}
 OF_ONE_LIMIT = {"ratelimit_shadow_refused", "ratelimit_limit_calls", "ratelimit_limit_refused"}
 _COUNTERS = {
     "authorized_calls": "Authorized calls",
@@ -48,7 +49,6 @@ class RateLimitCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         yield _gauge("limitador_up", "Limitador is running", 1)
-        yield _gauge("datastore_partitioned", "Limitador is partitioned from backing datastore", 0)
         yield from self._requests()
         active = self._service.active
         yield _gauge("ratelimit_config_version", "Limits files taken over", active.version)
@@ -81,7 +81,7 @@ class RateLimitCollector(Collector):
         labels = self._service.labels
         others = dict.fromkeys(labels.current.custom, OTHER) if labels else {}
         for key, count in self._service.decider.totals().items():
-            yield key, others if key[0] in LIMITADOR else {}, count
+            yield key, others if key[0] in LABELED else {}, count
         for limit_key, count in self._service.decider.limit_totals().items():
             yield limit_key, {}, count
         for key, given, count in self._service.decider.labeled_totals():

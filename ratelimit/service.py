@@ -5,6 +5,7 @@ bytes and count in the same series; `_fastpath/rls.pyi` states the rules.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from _fastpath.cells import Series
 from _fastpath.clock import Clock
@@ -64,13 +65,15 @@ class RateLimitService:
         self._headers = headers
         self._statuses = statuses
 
-    def methods(self) -> list[Method]:
-        native = self.decider
-        return [
-            UnaryMethod(f"/{ENVOY}/ShouldRateLimit", self.should, native.should_rate_limit),
-            UnaryMethod(f"/{KUADRANT}/CheckRateLimit", self.check, native.check_rate_limit),
-            UnaryMethod(f"/{KUADRANT}/Report", self.report, native.report),
+    def methods(self, *, native: bool = True) -> list[Method]:
+        """native: whether the native lane may decide, over the counters that it has."""
+        decider = self.decider
+        methods = [
+            UnaryMethod(f"/{ENVOY}/ShouldRateLimit", self.should, decider.should_rate_limit),
+            UnaryMethod(f"/{KUADRANT}/CheckRateLimit", self.check, decider.check_rate_limit),
+            UnaryMethod(f"/{KUADRANT}/Report", self.report, decider.report),
         ]
+        return [method if native else replace(method, native=None) for method in methods]
 
     async def should(self, data: bytes, context: Context) -> bytes:
         request = decode(data)

@@ -5,7 +5,6 @@ from prometheus_client import CollectorRegistry, ProcessCollector
 
 from _fastpath.cells import Series
 from _fastpath.check import CheckDecider
-from _fastpath.counters import CounterTable
 from _fastpath.identity import IdentityTable
 from _fastpath.plan import Plans
 from _fastpath.rpc import Method
@@ -18,9 +17,8 @@ from ratelimit.clock import now
 from ratelimit.metric_labels import ActiveLabels, expression_of
 from ratelimit.metrics import RateLimitCollector
 from ratelimit.reservation_service import ReservationService
-from ratelimit.reservations import MemoryRecords, ReservationBounds, Reservations
+from ratelimit.reservations import ReservationBounds, Reservations
 from ratelimit.service import RateLimitService
-from ratelimit.store import MemoryStore
 from tollhouse import http_side
 from tollhouse.admin_access import AdminAccess
 from tollhouse.configuration_metrics import ConfigurationCollector
@@ -35,6 +33,7 @@ from tollhouse.publisher import Publisher
 from tollhouse.reflection import Reflection
 from tollhouse.reloading import Reloading, Source
 from tollhouse.settings import RateLimitStatuses, ServeSettings
+from tollhouse.storage import open_storage
 from tollhouse.transport import GrpcServer, open_server
 from tollhouse.transport_metrics import TransportCollector
 
@@ -47,8 +46,8 @@ class Assembly:
         threads = settings.threads or usable_cpus()
         plans, series = Plans(threads), Series(threads)
         publisher = Publisher(plans)
-        counters = CounterTable(settings.max_counters)
-        store = MemoryStore(counters, now)
+        self.storage = open_storage(settings.counters, settings.max_counters, now)
+        counters, store = self.storage.table, self.storage.store
         active = ActiveLimits(store, series, publisher.limits)
         statuses = settings.rate_limit_statuses is RateLimitStatuses.DESCRIPTORS
         labels = ActiveLabels(publisher.labels) if _labeled(settings) else None
@@ -63,7 +62,7 @@ class Assembly:
             labels=labels,
         )
         self.reservations = Reservations(
-            store, MemoryRecords(), lambda: active.current.by_digest, now, _bounds(settings)
+            store, self.storage.records, lambda: active.current.by_digest, now, _bounds(settings)
         )
         identities = IdentityTable(settings.max_api_keys)
         self._authorization = AuthorizationService(
@@ -78,11 +77,15 @@ class Assembly:
         files = (*settings.manifests, settings.limits, settings.custom_metric_labels)
         paths = [path for path in files if path is not None]
         self.housekeeping = Housekeeping(counters, identities, plans, now)
-        sources: list[Source] = [LimitsSource(settings.limits, active), self._manifests]
+        limits = LimitsSource(settings.limits, active, fail=settings.counters.fail)
+        sources: list[Source] = [limits, self._manifests]
         if labels is not None:
             sources.append(_labels_source(settings, labels))
         self.reloading = Reloading(paths, sources)
-        methods: list[Method] = [*self._limits.methods(), *self._authorization.methods()]
+        methods: list[Method] = [
+            *self._limits.methods(native=self.storage.native),
+            *self._authorization.methods(),
+        ]
         if not settings.disable_reservations:
             methods += ReservationService(self._limits, self.reservations).methods()
         services = sorted({method.path.split("/")[1] for method in methods})
@@ -103,6 +106,7 @@ class Assembly:
                 reservations=self.reservations,
             )
         )
+        self._registry.register(self.storage.collector)
         self._registry.register(AuthorizationCollector(series))
         self._registry.register(ConfigurationCollector(plans, self._manifests, self.reloading))
         self._registry.register(TransportCollector(self.server.stats))

@@ -15,6 +15,7 @@ from tollhouse import (
     limitador_flags,
     ratelimit_environment,
     replay_flags,
+    storage_flags,
     top_flags,
 )
 from tollhouse.flags import Flag
@@ -28,7 +29,14 @@ from tollhouse.serve_flags import (
     SERVE_EPILOG,
     SERVE_FLAGS,
 )
-from tollhouse.settings import CheckSettings, CountersSettings, ServerAccess, ServeSettings
+from tollhouse.settings import (
+    CheckSettings,
+    CountersSettings,
+    ServerAccess,
+    ServeSettings,
+    StorageSettings,
+)
+from tollhouse.storage_flags import STORAGE_FLAGS
 from tollhouse.top_flags import TopSettings
 
 Settings = (
@@ -78,6 +86,7 @@ def parser() -> argparse.ArgumentParser:
     )
     serve.add_argument("dirs", nargs="*", metavar="DIR", help="manifests")
     flags.add(serve, SERVE_FLAGS, defaults(ServeSettings))
+    flags.add(serve, STORAGE_FLAGS, defaults(StorageSettings))
     flags.add(serve, BOUND_FLAGS, {BOUND + key: v for key, v in defaults(Bounds).items()})
     check = commands.add_parser(
         "check",
@@ -127,6 +136,7 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str] = os.environ)
     return ServeSettings(
         manifests=tuple(Path(text) for text in dirs),
         admin_token=environment.get(counters_flags.TOKEN_VARIABLE) or None,
+        counters=storage_flags.read(given, environment),
         bounds=Bounds(**{key.removeprefix(BOUND): value for key, value in bounds.items()}),
         **found,
     )

@@ -3,6 +3,7 @@
 ProgramError
 ├── UsageError    the command line or an environment variable cannot be used; exit code 2
 └── StartError    unreadable input or a failed bind; exit code 1
+    └── RedisUnreachable
 """
 
 
@@ -20,3 +21,7 @@ class UsageError(ProgramError):
 
 class StartError(ProgramError):
     """The message names the file or the address."""
+
+
+class RedisUnreachable(StartError):
+    """A Redis that has to be there at the start is not; the message says why, not where."""

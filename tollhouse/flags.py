@@ -7,7 +7,7 @@ that is set but empty counts as not set.
 import argparse
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import Enum, StrEnum
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -73,7 +73,7 @@ def add(
             )
             continue
         shown = defaults[flag.field]
-        text += f" (default: {'none' if shown is None else shown})"
+        text += f" (default: {_told(shown)})"
         group.add_argument(
             *names,
             dest=flag.field,
@@ -81,6 +81,13 @@ def add(
             metavar=flag.metavar,
             default=argparse.SUPPRESS,
         )
+
+
+def _told(default: object) -> str:
+    """As it would be written on the command line."""
+    if isinstance(default, Enum) and not isinstance(default, StrEnum):
+        return default.name.lower()
+    return "none" if default is None else str(default)
 
 
 def values(
@@ -114,6 +121,17 @@ def text_of(kind: type[StrEnum]) -> Callable[[str], StrEnum]:
     return read
 
 
+def member_of(kind: type[Enum]) -> Callable[[str], Enum]:
+    """Reader of one of the members, by name, in any case."""
+
+    def read(text: str) -> Enum:
+        if text.upper() in kind.__members__:
+            return kind[text.upper()]
+        raise UsageError(f"{text!r} is none of {', '.join(kind.__members__).lower()}")
+
+    return read
+
+
 def count(least: int, most: int) -> Callable[[str], int]:
     def read(text: str) -> int:
         if not (text.isascii() and text.isdigit() and least <= int(text) <= most):
@@ -123,14 +141,14 @@ def count(least: int, most: int) -> Callable[[str], int]:
     return read
 
 
-def seconds(most: float) -> Callable[[str], float]:
+def seconds(most: float, *, least: float = 0) -> Callable[[str], float]:
     def read(text: str) -> float:
         try:
             value = float(text)
         except ValueError:
             value = -1.0
-        if not 0 <= value <= most:
-            raise UsageError(f"{text!r} is no number of seconds from 0 to {most:g}")
+        if not least <= value <= most:
+            raise UsageError(f"{text!r} is no number of seconds from {least:g} to {most:g}")
         return value
 
     return read

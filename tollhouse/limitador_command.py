@@ -3,17 +3,27 @@
 Messages that end the start go to standard error and the log to standard output, as there.
 """
 
+import logging
+import re
 import sys
 from pathlib import Path
 
 import yaml
 
 from ratelimit import limitador_file
-from ratelimit.compiled_limit import CompiledLimit
 from ratelimit.errors import LimitsFileError
-from tollhouse import serve
-from tollhouse.errors import StartError
+from ratelimit.limit_json import limit_json
+from tollhouse import log, serve
+from tollhouse.errors import RedisUnreachable, StartError
 from tollhouse.limitador_flags import BANNER, LimitadorSettings
+
+logger = logging.getLogger(__name__)
+
+
+class UnusableDirectory(StartError):
+    """Of the disk storage."""
+
+    exit_code = 101  # limitador-server's there
 
 
 def run(settings: LimitadorSettings) -> int:
@@ -23,7 +33,29 @@ def run(settings: LimitadorSettings) -> int:
         return 0
     print(BANNER, file=sys.stderr, flush=True)
     _load(settings.limits, "Failed to load limit file")
-    return serve.run(settings.serve, log_to=sys.stdout)
+    if settings.directory is not None:
+        _make(settings.directory)
+    log.configure(settings.serve.log_level, settings.serve.log_format, sys.stdout)
+    url = settings.serve.counters.redis_url
+    try:
+        if url is not None:
+            logger.info("counters are on Redis at %s", masked(url))
+        return serve.run(settings.serve, log_to=sys.stdout)
+    except RedisUnreachable as error:
+        raise StartError(f"Failed to connect to Redis at {masked(url or '')}: {error}") from error
+
+
+def masked(url: str) -> str:
+    """A URL that may be shown: four stars in the place of its password."""
+    return re.sub(r"^([a-z+]+://[^:@/]*:).*@", r"\1****@", url)
+
+
+def _make(directory: Path) -> None:
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        text = f"{directory}: cannot hold the counters: {error.strerror}"
+        raise UnusableDirectory(text) from error
 
 
 def _load(path: Path, complaint: str) -> limitador_file.LimitsFile:
@@ -40,18 +72,5 @@ def _load(path: Path, complaint: str) -> limitador_file.LimitsFile:
 
 
 def _listed(file: limitador_file.LimitsFile) -> str:
-    listed = [_fields(limit) for limit in (*file.limits, *file.repeated)]
+    listed = [limit_json(compiled.limit) for compiled in (*file.limits, *file.repeated)]
     return yaml.safe_dump(listed, sort_keys=False, allow_unicode=True)
-
-
-def _fields(compiled: CompiledLimit) -> dict[str, object]:
-    limit = compiled.limit
-    return {
-        "id": limit.id,
-        "namespace": limit.namespace,
-        "max_value": limit.max_value,
-        "seconds": limit.seconds,
-        "name": limit.name,
-        "conditions": list(limit.conditions),
-        "variables": list(limit.variables),
-    }

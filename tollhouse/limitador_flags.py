@@ -6,7 +6,7 @@ default.
 """
 
 import argparse
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,15 +15,14 @@ from tollhouse import __version__, flags
 from tollhouse.address import Address
 from tollhouse.errors import UsageError
 from tollhouse.flags import Flag
+from tollhouse.limitador_storages import PROGRAM, STORAGES, read_storage
 from tollhouse.log import Format, Level
 from tollhouse.settings import RateLimitHeaders, RateLimitStatuses, RetryAfter, ServeSettings
 
-PROGRAM = "tollhouse limitador"
 VERSION = "2.4.0"
 """Of the limitador-server whose command line this is."""
 BANNER = f"Limitador Server v{VERSION} (tollhouse {__version__})"
 
-MOST = (1 << 31) - 1
 LEVELS = (Level.ERROR, Level.WARNING, Level.INFO, Level.DEBUG, Level.DEBUG)
 """By the number of -v."""
 RUST_LEVELS = {"off": 0, "error": 0, "warn": 1, "info": 2, "debug": 3, "trace": 4}
@@ -35,26 +34,28 @@ and metrics."""
 EPILOG = """\
 storages:
   memory         counters in this process, gone with it; the default
+  disk           counters in this process, kept in a directory over a restart
+  redis          counters on Redis, exact
+  redis_cached   counters on Redis, most decisions from hits leased ahead
+  Without a storage, REDIS_URL means redis, and with REDIS_LOCAL_CACHE_ENABLED=1 redis_cached.
 
 A storage has options of its own: tollhouse limitador LIMITS_FILE STORAGE --help
 
 exit codes:
   0    ended by SIGTERM or SIGINT, or a valid file
-  1    an unreadable or invalid file, a failed bind
-  2    unusable command line or environment"""
-
-DISTRIBUTED = (
-    "the storage 'distributed' is not offered; replicas count together through one Redis:"
-    " 'redis URL' counts exactly, 'redis_cached URL' without a round trip per decision"
-)
+  1    an unreadable or invalid file, a failed bind, Redis out of reach at the start
+  2    unusable command line or environment
+  101  a directory of the disk storage that cannot be used"""
 
 
 @dataclass(frozen=True, slots=True)
 class LimitadorSettings:
-    """validate: print the limits of the file and serve nothing."""
+    """directory: of the disk storage, to be there before it is used. validate: print the limits of
+    the file and serve nothing."""
 
     limits: Path
     serve: ServeSettings
+    directory: Path | None = None
     validate: bool = False
 
 
@@ -67,6 +68,11 @@ def _host(text: str) -> str:
     if not text:
         raise UsageError("an empty address")
     return text.removeprefix("[").removesuffix("]")
+
+
+def _no_tracing(text: str) -> None:
+    if text:
+        raise UsageError("traces are not sent; leave it out, Envoy's own spans show every call")
 
 
 _PORT = flags.count(0, 65535)
@@ -148,6 +154,14 @@ FLAGS = (
         environment="",
     ),
     Flag(
+        "tracing_endpoint",
+        _no_tracing,
+        "URL",
+        "not offered: traces are not sent",
+        OPTIONS,
+        environment="TRACING_ENDPOINT",
+    ),
+    Flag(
         "structured_logs",
         flags.switch,
         "",
@@ -179,6 +193,7 @@ DEFAULTS: dict[str, Any] = {
     "disable_reservations": False,
     "max_reservation_fraction": 0.5,
     "max_reservation_ttl": 60.0,
+    "tracing_endpoint": None,
     "structured_logs": False,
     "validate": False,
 }
@@ -186,13 +201,13 @@ DEFAULTS: dict[str, Any] = {
 
 def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> LimitadorSettings:
     """Raises UsageError, and SystemExit for --help and --version."""
-    front, storage, rest = _cut(arguments)
+    front, word, rest = _cut(arguments)
     words = vars(_parser().parse_args(front))
     given = {**DEFAULTS, **flags.values(FLAGS, words, environment)}
     limits = words["limits"] or environment.get("LIMITS_FILE")
     if not limits:
         raise UsageError("the following arguments are required: LIMITS_FILE")
-    kept = STORAGES[storage or "memory"](rest, environment)
+    storage = read_storage(word, rest, environment)
     serve = ServeSettings(
         limits=Path(limits),
         rls_listen=Address(given["rls_ip"], given["rls_port"]),
@@ -211,9 +226,10 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> Limitador
         http_log=True,
         log_level=_level(words["verbosity"], environment.get("RUST_LOG", "")),
         log_format=Format.JSON if given["structured_logs"] else Format.TEXT,
-        **kept,
+        max_counters=storage.max_counters,
+        counters=storage.counters,
     )
-    return LimitadorSettings(Path(limits), serve, given["validate"])
+    return LimitadorSettings(Path(limits), serve, storage.directory, given["validate"])
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -267,39 +283,3 @@ def _level(verbosity: int, filters: str) -> Level:
         return LEVELS[verbosity]
     names = (part.rpartition("=")[2].strip().lower() for part in filters.split(","))
     return LEVELS[max((RUST_LEVELS.get(name, 0) for name in names), default=0)]
-
-
-CACHE = Flag(
-    "cache",
-    flags.count(1, MOST),
-    "N",
-    "counters held at once; past it those nearest their expiry go",
-    OPTIONS,
-    short="-c",
-    environment="",
-)
-
-
-def _memory(arguments: Sequence[str], environment: Mapping[str, str]) -> dict[str, Any]:
-    made = _storage_parser("memory", "Counters in this process, gone with it.")
-    default = ServeSettings().max_counters
-    flags.add(made, (CACHE,), {"cache": default})
-    found = flags.values((CACHE,), vars(made.parse_args(arguments)), environment)
-    return {"max_counters": found.get("cache", default)}
-
-
-def _distributed(arguments: Sequence[str], environment: Mapping[str, str]) -> dict[str, Any]:
-    raise UsageError(DISTRIBUTED)
-
-
-def _storage_parser(name: str, description: str) -> argparse.ArgumentParser:
-    return flags.Parser(
-        prog=f"{PROGRAM} LIMITS_FILE {name}",
-        description=description,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-
-
-Read = Callable[[Sequence[str], Mapping[str, str]], dict[str, Any]]
-STORAGES: dict[str, Read] = {"memory": _memory, "distributed": _distributed}

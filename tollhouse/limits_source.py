@@ -4,6 +4,7 @@ import asyncio
 import logging
 from pathlib import Path
 
+from _fastpath.limit_spec import Fail
 from policy.rested_file import read_rested
 from ratelimit import limitador_file
 from ratelimit.active_limits import ActiveLimits
@@ -22,8 +23,10 @@ class LimitsSource:
     A file that is refused leaves in force what was, except at the start, which it ends.
     """
 
-    def __init__(self, path: Path | None, active: ActiveLimits) -> None:
+    def __init__(self, path: Path | None, active: ActiveLimits, *, fail: Fail = Fail.ERROR) -> None:
+        """fail: of limits that do not say what they do without their counters."""
         self._path = path
+        self._fail = fail
         self._active = active
         # What the last attempt saw: the content, or why there was none.
         self._seen: bytes | str | None = None
@@ -70,7 +73,9 @@ class LimitsSource:
                 logger.error("limits refused: %s", problem)
 
     async def _apply(self, data: bytes) -> None:
-        source = await asyncio.to_thread(limitador_file.parse_bytes, data, str(self._path))
+        source = await asyncio.to_thread(
+            limitador_file.parse_bytes, data, str(self._path), default_fail=self._fail
+        )
         for warning in source.warnings[:MOST_LOGGED]:
             logger.warning("%s", warning)
         await self._active.apply(source)

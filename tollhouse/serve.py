@@ -44,6 +44,7 @@ async def _serve(settings: ServeSettings) -> None:
         assembly.end()
         await assembly.server.drain(settings.grace_seconds)
         await assembly.reservations.stop()
+        await assembly.storage.stop()
         await assembly.reloading.stop()
         await assembly.housekeeping.stop()
         await http.stop()
@@ -55,6 +56,7 @@ async def _start(settings: ServeSettings, assembly: Assembly, http: HttpSide) ->
             logger.info("gRPC on %s", assembly.server.listen(str(address)))
     if settings.http_listen is not None:
         logger.info("HTTP on %s", await http.start(settings.http_listen))
+    await assembly.storage.start()
     await assembly.reloading.start()
     started = assembly.server.start()
     if started is not None:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from _fastpath.bounds import Bounds
 from _fastpath.header_spec import HeaderFamily, HeaderSpec
+from _fastpath.limit_spec import Fail
+from ratelimit.redis.key import HashTag
 from tollhouse.address import Address
 from tollhouse.log import Format, Level
 
@@ -44,6 +46,45 @@ class RateLimitStatuses(StrEnum):
 
     DESCRIPTORS = "DESCRIPTORS"
     NONE = "NONE"
+
+
+class Storage(StrEnum):
+    """MEMORY: the counters of one process. REDIS: of all that use the same one."""
+
+    MEMORY = "memory"
+    REDIS = "redis"
+
+
+class RedisMode(StrEnum):
+    """EXACT: no decision without Redis. LEASED: counters far from their limit lease hits ahead."""
+
+    EXACT = "exact"
+    LEASED = "leased"
+
+
+@dataclass(frozen=True, slots=True)
+class StorageSettings:
+    """Where counters live. What begins with redis_ is for Storage.REDIS."""
+
+    storage: Storage = Storage.MEMORY
+    redis_url: str | None = field(default=None, repr=False)
+    redis_mode: RedisMode = RedisMode.EXACT
+    redis_hash_tag: HashTag = HashTag.NAMESPACE
+    redis_timeout_seconds: float = 0.35
+    redis_connect_timeout_seconds: float = 1.0
+    redis_lease_seconds: float = 1.0
+    redis_max_leases: int = 100_000
+    redis_required: bool = False
+    redis_password_file: Path | None = None
+    redis_ca_file: Path | None = None
+    redis_certificate_file: Path | None = None
+    redis_key_file: Path | None = None
+    redis_sentinel_username: str = ""
+    redis_sentinel_password_file: Path | None = None
+    state: Path | None = None
+    """SQLite file that keeps the counters of MEMORY over a restart."""
+    fail: Fail = Fail.CLOSED
+    """What limits do while their counters are out of reach, unless they say it themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +140,7 @@ class ServeSettings:
     log_level: Level = Level.INFO
     log_format: Format = Format.TEXT
     bounds: Bounds = field(default_factory=Bounds)
+    counters: StorageSettings = field(default_factory=StorageSettings)
 
     @property
     def headers(self) -> HeaderSpec:

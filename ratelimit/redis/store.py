@@ -17,6 +17,7 @@ from ratelimit.redis.health import Health, State
 from ratelimit.redis.key import redis_key
 from ratelimit.redis.keyspace import Keyspace
 from ratelimit.redis.settings import RedisSettings
+from ratelimit.redis.topology import Topology
 from ratelimit.redis.wire import encode_set, one_decision
 
 LOOK_AGAIN_SECONDS = 0.01
@@ -56,6 +57,10 @@ class RedisStore:
         self._engine = Engine(settings, decisions, self.health)
         self._keyspace = Keyspace(settings, self._engine.topology)
         self._reconciling: asyncio.Task[None] | None = None
+
+    @property
+    def topology(self) -> Topology:
+        return self._engine.topology
 
     async def start(self) -> None:
         await self._engine.start()

@@ -1,6 +1,7 @@
 """The command line: every flag, its variable, its default, and what is refused."""
 
 from dataclasses import fields
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ from tollhouse.settings import (
     ServeSettings,
     Transport,
 )
+from tollhouse.storage_flags import STORAGE_FLAGS
 from tollhouse.top_flags import TOP_FLAGS
 
 EXAMPLES = {
@@ -94,6 +96,7 @@ def test_every_setting_has_a_flag() -> None:
     settings = {field.name for field in fields(ServeSettings)} - {
         "manifests",
         "bounds",
+        "counters",
         "admin_token",
     }
     assert settings == {flag.field for flag in SERVE_FLAGS} == EXAMPLES.keys()
@@ -202,7 +205,7 @@ def test_check_takes_paths_and_strictness() -> None:
 @pytest.mark.parametrize(
     ("command", "flags"),
     [
-        ("serve", SERVE_FLAGS + BOUND_FLAGS),
+        ("serve", SERVE_FLAGS + STORAGE_FLAGS + BOUND_FLAGS),
         ("check", CHECK_FLAGS),
         ("counters", SERVER_FLAGS + COUNTERS_FLAGS),
         ("top", SERVER_FLAGS + TOP_FLAGS),
@@ -229,12 +232,6 @@ def test_version_is_that_of_the_distribution(capsys: pytest.CaptureFixture[str])
 
 def test_documentation_names_every_flag() -> None:
     text = (Path(__file__).parents[2] / "docs" / "cli.md").read_text()
-    for flag in (
-        *SERVE_FLAGS,
-        *BOUND_FLAGS,
-        *CHECK_FLAGS,
-        *SERVER_FLAGS,
-        *COUNTERS_FLAGS,
-        *TOP_FLAGS,
-    ):
+    serving = SERVE_FLAGS, STORAGE_FLAGS, BOUND_FLAGS
+    for flag in chain(*serving, CHECK_FLAGS, SERVER_FLAGS, COUNTERS_FLAGS, TOP_FLAGS):
         assert f"`{flag.name}" in text, flag.name

@@ -4,13 +4,20 @@ from pathlib import Path
 
 import pytest
 
+from _fastpath.limit_spec import Fail
 from tollhouse import cli
 from tollhouse.__main__ import main
 from tollhouse.address import Address
 from tollhouse.errors import UsageError
 from tollhouse.limitador_flags import FLAGS, STORAGES, LimitadorSettings, parse
 from tollhouse.log import Format, Level
-from tollhouse.settings import RateLimitHeaders, RateLimitStatuses, RetryAfter, ServeSettings
+from tollhouse.settings import (
+    RateLimitHeaders,
+    RateLimitStatuses,
+    RetryAfter,
+    ServeSettings,
+    StorageSettings,
+)
 
 
 def serve(*arguments: str, **environment: str) -> ServeSettings:
@@ -32,6 +39,7 @@ def test_defaults_are_limitadors() -> None:
             http_log=True,
             log_level=Level.ERROR,
             log_format=Format.TEXT,
+            counters=StorageSettings(fail=Fail.ERROR),
         ),
     )
 
