@@ -12,6 +12,7 @@ from _fastpath.limit_spec import Algorithm, LimitSpec, Quota
 from _fastpath.plan import Plans
 from _fastpath.program import NativeProgram, ProgramBuilder
 from _fastpath.rls import RateLimitDecider
+from expressions.cel import Context, compile_expression
 from loadtests.contenders import UNLIMITED, rate_limit_request
 
 REQUEST = rate_limit_request()
@@ -25,7 +26,9 @@ def entry(key: str) -> NativeProgram:
     return builder.finish()
 
 
-def decider(limits: int, *, headers: HeaderSpec = NO_HEADERS) -> RateLimitDecider:
+def decider(
+    limits: int, *, headers: HeaderSpec = NO_HEADERS, cost: str | None = None
+) -> RateLimitDecider:
     """The request meets the first of these limits."""
     series, plans = Series(1), Plans(1)
     specs = [
@@ -34,6 +37,9 @@ def decider(limits: int, *, headers: HeaderSpec = NO_HEADERS) -> RateLimitDecide
             Quota(Algorithm.FIXED_WINDOW, UNLIMITED, 60 * 10**9),
             equalities=((0, "req.method", "GET"), (0, "req.path", path)),
             variables=(entry("user_id"),),
+            cost=(compile_expression(cost, Context.LIMIT_COST, strict=True).native,)
+            if cost
+            else (),
         )
         for number, path in enumerate(["/toys", *(f"/p{n}" for n in range(1, limits))])
     ]
@@ -48,6 +54,11 @@ def bench_constant_answer(benchmark: BenchmarkFixture) -> None:
 @pytest.mark.parametrize("limits", [1, 10, 10_000])
 def bench_should_rate_limit(benchmark: BenchmarkFixture, limits: int) -> None:
     benchmark(decider(limits).should_rate_limit, REQUEST, 1, 1)
+
+
+@pytest.mark.parametrize("cost", ["5", "hits * 10", "size(descriptors[0].user_id) + hits"])
+def bench_should_rate_limit_with_a_cost(benchmark: BenchmarkFixture, cost: str) -> None:
+    benchmark(decider(1, cost=cost).should_rate_limit, REQUEST, 1, 1)
 
 
 @pytest.mark.parametrize("family", [family for family in HeaderFamily if family])
