@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, order=True)
 class Problem:
-    """Something wrong in a limits file. `line` counts from 1; `field` is empty for the entry."""
+    """Something wrong in a limits file. `line` counts from 1, and is 0 in what has no lines;
+    `field` is empty for the entry."""
 
     file: str
     line: int
@@ -20,7 +21,8 @@ class Problem:
 
     def __str__(self) -> str:
         field = f"{self.field}: " if self.field else ""
-        return f"{self.file}:{self.line}: {field}{self.message}"
+        place = f"{self.file}:{self.line}" if self.line else self.file
+        return f"{place}: {field}{self.message}"
 
 
 class RateLimitError(Exception):

@@ -20,12 +20,13 @@ from tollhouse.health import SERVICE as HEALTH_SERVICE
 from tollhouse.health import Health
 from tollhouse.housekeeping import Housekeeping
 from tollhouse.publisher import Publisher
-from tollhouse.ratelimit_settings import RatelimitSettings
+from tollhouse.ratelimit_settings import ConfigType, RatelimitSettings
 from tollhouse.reflection import Reflection
 from tollhouse.reloading import Reloading
 from tollhouse.settings import Transport
 from tollhouse.transport import open_server
 from tollhouse.transport_metrics import TransportCollector
+from tollhouse.xds_source import XdsSource
 
 NAME = "ratelimit"
 """Of the service that gRPC health tells, as in the original."""
@@ -52,10 +53,7 @@ class RatelimitAssembly:
         self.housekeeping = Housekeeping(counters, IdentityTable(1), plans, now)
         self._serves = False
         self._health = Health([NAME])
-        self.reloading = Reloading(
-            [settings.files.folder],
-            [DomainsSource(settings.files, self._active, self.tell_health)],
-        )
+        self.configuration = self._source()
         methods = self._service.methods()
         reflection = Reflection([METHOD.split("/")[1], HEALTH_SERVICE])
         self.server = open_server(
@@ -68,6 +66,15 @@ class RatelimitAssembly:
         self._registry.register(DescriptorCollector(self._service))
         self._registry.register(TransportCollector(self.server.stats))
         ProcessCollector(registry=self._registry)
+
+    def _source(self) -> Reloading | XdsSource:
+        settings = self._settings
+        if settings.config_type is ConfigType.GRPC_XDS_SOTW:
+            return XdsSource(
+                settings.xds, self._active, self.tell_health, wait=not settings.force_start
+            )
+        source = DomainsSource(settings.files, self._active, self.tell_health)
+        return Reloading([settings.files.folder], [source])
 
     def routes(self) -> list[web.RouteDef]:
         healthy = ratelimit_http.healthcheck(lambda: self.healthy)

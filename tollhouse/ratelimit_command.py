@@ -47,18 +47,31 @@ async def _serve(settings: RatelimitSettings) -> None:
         logger.info("gRPC on %s", assembly.server.listen(str(settings.grpc_listen)))
         for (side, address), name in zip(sides, ("HTTP", "debug", "Prometheus"), strict=False):
             logger.info("%s on %s", name, await side.start(address))
-        await assembly.reloading.start()
-        started = assembly.server.start()
-        if started is not None:
-            await started
-        assembly.begin()
-        logger.info("deciding requests")
-        assembly.housekeeping.start()
-        await stop.wait()
+        if await _configured(assembly, stop):
+            started = assembly.server.start()
+            if started is not None:
+                await started
+            assembly.begin()
+            logger.info("deciding requests")
+            assembly.housekeeping.start()
+            await stop.wait()
     finally:
         assembly.end()
         await assembly.server.drain(settings.grace_seconds)
-        await assembly.reloading.stop()
+        await assembly.configuration.stop()
         await assembly.housekeeping.stop()
         for side, _ in sides:
             await side.stop()
+
+
+async def _configured(assembly: RatelimitAssembly, stop: StopSignal) -> bool:
+    """Wait for the first configuration; False when a signal came first."""
+    first = asyncio.create_task(assembly.configuration.start())
+    asked = asyncio.create_task(stop.wait())
+    await asyncio.wait({first, asked}, return_when=asyncio.FIRST_COMPLETED)
+    asked.cancel()
+    if not first.done():
+        first.cancel()
+        return False
+    first.result()
+    return True

@@ -131,7 +131,6 @@ def _xds(values: _Values) -> XdsSettings:
             node_id="CONFIG_GRPC_XDS_NODE_ID",
             node_metadata="CONFIG_GRPC_XDS_NODE_METADATA",
             headers="CONFIG_GRPC_XDS_CLIENT_ADDITIONAL_HEADERS",
-            connect_seconds="CONFIG_GRPC_XDS_SERVER_CONNECT_RETRY_INTERVAL",
             backoff_initial="XDS_CLIENT_BACKOFF_INITIAL_INTERVAL",
             backoff_max="XDS_CLIENT_BACKOFF_MAX_INTERVAL",
             backoff_jitter="XDS_CLIENT_BACKOFF_JITTER",

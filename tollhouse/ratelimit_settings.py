@@ -64,8 +64,6 @@ class XdsSettings:
     node_metadata: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Sent with the stream; they may hold a token."""
-    connect_seconds: float = 3.0
-    """How long one attempt to connect may take."""
     backoff_initial: float = 10.0
     backoff_max: float = 60.0
     backoff_jitter: bool = True

@@ -157,7 +157,6 @@ VARIABLES = {
         Variable("CONFIG_GRPC_XDS_NODE_ID", str, "(default)"),
         Variable("CONFIG_GRPC_XDS_NODE_METADATA", pairs("="), "key=value,key=value"),
         Variable("CONFIG_GRPC_XDS_CLIENT_ADDITIONAL_HEADERS", pairs(":"), "name:value,name:value"),
-        Variable("CONFIG_GRPC_XDS_SERVER_CONNECT_RETRY_INTERVAL", duration, "(3s)"),
         Variable("CONFIG_GRPC_XDS_SERVER_USE_TLS", boolean, "connect with TLS"),
         Variable("CONFIG_GRPC_XDS_CLIENT_TLS_CERT", flags.path, "client certificate"),
         Variable("CONFIG_GRPC_XDS_CLIENT_TLS_KEY", flags.path, "its key"),
@@ -199,6 +198,7 @@ IGNORED = {
     "GRPC_MAX_CONNECTION_AGE": "connections are not closed by age",
     "GRPC_MAX_CONNECTION_AGE_GRACE": "connections are not closed by age",
     "XDS_CLIENT_BACKOFF_RANDOM_FACTOR": "each wait doubles the one before",
+    "CONFIG_GRPC_XDS_SERVER_CONNECT_RETRY_INTERVAL": "XDS_CLIENT_BACKOFF_* say when to try again",
     **dict.fromkeys(
         ("GRPC_SERVER_TLS_CERT", "GRPC_SERVER_TLS_KEY", "GRPC_CLIENT_TLS_CACERT",
          "GRPC_CLIENT_TLS_SAN"),

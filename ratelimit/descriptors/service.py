@@ -33,7 +33,8 @@ METHOD = "/envoy.service.ratelimit.v3.RateLimitService/ShouldRateLimit"
 
 
 class DescriptorService:
-    """local: the counters are those of `table`, so that the native handler may ask them."""
+    """local: the counters are those of `table`, so that the native handler may ask them.
+    max_names: names of statistics that requests make, and unknown domains, told apart."""
 
     def __init__(
         self,
@@ -45,6 +46,7 @@ class DescriptorService:
         options: DescriptorOptions,
         *,
         local: bool = True,
+        max_names: int = 2000,
     ) -> None:
         self.active = active
         self._store = store
@@ -61,6 +63,7 @@ class DescriptorService:
             stop_when_over=options.stop_when_over,
             near_ratio=options.near_ratio,
             deferring=not local,
+            max_names=max_names,
         )
 
     def methods(self) -> list[Method]:
