@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from _fastpath import rule_spec
 from authz.condition import native, refusals
-from authz.config import Anonymous, AuthConfig, Denial, SuccessItem
+from authz.config import Anonymous, AuthConfig, Denial, Plain, SuccessItem
 from authz.value import Value
 
 
@@ -49,6 +49,10 @@ def native_refusals(config: AuthConfig) -> Iterator[str]:
     yield from refusals(config.when)
     for entry in config.authentication:
         yield from refusals(entry.when)
+        if isinstance(entry.method, Plain):
+            yield f"{entry.name!r} takes its identity from the request"
+        if entry.defaults or entry.overrides:
+            yield f"{entry.name!r} extends its identity"
     for rule in config.authorization:
         yield from refusals(rule.when)
         yield from refusals(rule.patterns)

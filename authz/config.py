@@ -4,7 +4,7 @@ Tuples keep the order of declaration, which both lanes evaluate and answer in.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from _fastpath.rule_spec import Credential, Target
 from authz.condition import Condition
@@ -26,19 +26,38 @@ class Anonymous:
 
 
 @dataclass(frozen=True, slots=True)
+class Plain:
+    """The identity is a value of the authorization document; null is none."""
+
+    value: Value
+
+
+@dataclass(frozen=True, slots=True)
 class Authentication:
+    """defaults, overrides: members that the identity gets once it is known, the first only where it
+    has none; an identity that is no object fails with either."""
+
     name: str
-    method: ApiKey | Anonymous
+    method: ApiKey | Anonymous | Plain
     credential: Credential
     challenge: str
     priority: int
     when: tuple[Condition, ...]
     metrics: bool
+    defaults: Mapping[str, Value] = field(default_factory=dict)
+    overrides: Mapping[str, Value] = field(default_factory=dict)
 
     @property
     def kind(self) -> str:
         """The `evaluator_type` of metrics, here and below."""
-        return "IDENTITY_APIKEY" if isinstance(self.method, ApiKey) else "IDENTITY_NOOP"
+        return _IDENTITY_KINDS[type(self.method)]
+
+
+_IDENTITY_KINDS: dict[type[object], str] = {
+    ApiKey: "IDENTITY_APIKEY",
+    Anonymous: "IDENTITY_NOOP",
+    Plain: "IDENTITY_PLAIN",
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """Errors of this package.
 
 AuthzError
-└── InvalidAuthConfig   an AuthConfig asks for something wrong or not supported; lists every fault
+├── InvalidAuthConfig   an AuthConfig asks for something wrong or not supported; lists every fault
+└── Unauthenticated     an authentication entry did not succeed; for the next one to try
 """
 
 from dataclasses import dataclass
@@ -43,3 +44,7 @@ class InvalidAuthConfig(AuthzError):
     def __init__(self, faults: tuple[Fault, ...]) -> None:
         super().__init__("; ".join(map(str, faults)))
         self.faults = faults
+
+
+class Unauthenticated(AuthzError):
+    """Its text is the reason that the caller reads; it quotes nothing but names."""

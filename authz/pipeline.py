@@ -4,6 +4,7 @@ The steps, orders and reasons are those of `_fastpath/rule.pyi`; the native lane
 bytes.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -23,12 +24,18 @@ from authz.config import (
     Authorization,
     Denial,
     Evaluator,
+    Plain,
     SuccessItem,
 )
+from authz.errors import Unauthenticated
 from authz.value import Value
-from expressions.errors import EvaluationError
+from expressions.errors import ErrorCode, EvaluationError
 
 ANONYMOUS: Mapping[str, object] = {"anonymous": True}
+IDENTITY_MISSING = "could not retrieve identity object or null"
+VALUE_FAILED = "the expression could not be evaluated"
+IDENTITY_NO_OBJECT = "the identity is no object and cannot be extended"
+_QUOTED = re.compile('"(.*)"', re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +94,11 @@ class Pipeline:
         for entry in sorted(self._config.authentication, key=_priority):
             if not self._applies(entry):
                 continue
-            identity = self._identify(entry)
-            if isinstance(identity, str):
+            try:
+                identity = self._extended(entry, self._identify(entry))
+            except Unauthenticated as error:
                 self._note(entry, "denied")
-                failures[entry.name] = identity
+                failures[entry.name] = str(error)
                 continue
             self._extend({"identity": identity})
             return None
@@ -112,14 +120,36 @@ class Pipeline:
             self.turns.append((evaluator, outcome))
 
     def _identify(self, entry: Authentication) -> object:
-        """The identity object, or the error as a string."""
+        """Raises Unauthenticated."""
         if isinstance(entry.method, Anonymous):
             return dict(ANONYMOUS)
+        if isinstance(entry.method, Plain):
+            identity = _resolved(entry.method.value, self._document)
+            if identity is None:
+                raise Unauthenticated(IDENTITY_MISSING)
+            return identity
         credential = self._request.credential(entry.credential.place, entry.credential.name)
         if credential is None:
-            return CREDENTIAL_MISSING
-        identity = self._identities.find(self._key_sets[entry.name], credential)
-        return KEY_INVALID if identity is None else identity.to_python()
+            raise Unauthenticated(CREDENTIAL_MISSING)
+        found = self._identities.find(self._key_sets[entry.name], credential)
+        if found is None:
+            raise Unauthenticated(KEY_INVALID)
+        return found.to_python()
+
+    def _extended(self, entry: Authentication, identity: object) -> object:
+        """With defaults and overrides; both see the identity without them."""
+        if not entry.defaults and not entry.overrides:
+            return identity
+        if not isinstance(identity, dict):
+            raise Unauthenticated(IDENTITY_NO_OBJECT)
+        document = {**self._document, "auth": {**self._auth, "identity": identity}}
+        defaults = {
+            name: _resolved(value, document)
+            for name, value in entry.defaults.items()
+            if name not in identity
+        }
+        overrides = {name: _resolved(value, document) for name, value in entry.overrides.items()}
+        return {**defaults, **identity, **overrides}
 
     # ---- may they
 
@@ -237,6 +267,17 @@ class Pipeline:
 
 
 _DROPPED = object()
+
+
+def _resolved(value: Value, document: Mapping[str, object]) -> object:
+    """In JSON form. Raises Unauthenticated."""
+    try:
+        return json_form_of(value.resolve(document))
+    except EvaluationError as error:
+        key = _QUOTED.search(str(error)) if error.code is ErrorCode.NO_SUCH_KEY else None
+        raise Unauthenticated(f"no such key: {key[1]}" if key else VALUE_FAILED) from error
+    except ValueError as error:
+        raise Unauthenticated(VALUE_FAILED) from error
 
 
 def _priority(entry: Authentication | Authorization) -> int:

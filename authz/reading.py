@@ -16,6 +16,7 @@ from authz.config import (
     Authentication,
     Authorization,
     Denial,
+    Plain,
     SuccessItem,
 )
 from authz.errors import Fault, InvalidAuthConfig
@@ -175,18 +176,20 @@ class _Reader:
             "oauth2Introspection",
             "kubernetesTokenReview",
             "x509",
-            "plain",
-            "defaults",
-            "overrides",
             "cache",
         )
+        known = ("apiKey", "anonymous", "plain", "credentials", "defaults", "overrides")
         for name, entry in spec.groups("authentication"):
-            entry.known("apiKey", "anonymous", "credentials", *COMMON, missing=missing)
-            if not any(method in entry.data for method in missing[:5]):
-                entry.one_of("apiKey", "anonymous")
+            entry.known(*known, *COMMON, missing=missing)
+            if not any(method in entry.data for method in missing[:4]):
+                entry.one_of("apiKey", "anonymous", "plain")
             credential, challenge = _credential(entry.group("credentials"))
-            method = _api_key(entry) if "apiKey" in entry.data else Anonymous()
-            if isinstance(method, Anonymous):
+            method: ApiKey | Anonymous | Plain = Anonymous()
+            if "apiKey" in entry.data:
+                method = _api_key(entry)
+            elif "plain" in entry.data:
+                method, challenge = _plain(entry.group("plain"))
+            else:
                 challenge = "Bearer"
             found.append(
                 Authentication(
@@ -197,6 +200,8 @@ class _Reader:
                     entry.integer("priority"),
                     self.conditions(entry, "when"),
                     entry.boolean("metrics"),
+                    {key: _value(inner) for key, inner in entry.groups("defaults")},
+                    {key: _value(inner) for key, inner in entry.groups("overrides")},
                 )
             )
         if not found:
@@ -332,6 +337,13 @@ def _credential(fields: Fields) -> tuple[Credential, str]:
 def _required_name(fields: Fields) -> str:
     fields.known("name")
     return fields.required_text("name")
+
+
+def _plain(fields: Fields) -> tuple[Plain, str]:
+    """The source of the identity, and its text, which is the challenge."""
+    fields.known("selector", "expression")
+    fields.one_of("selector", "expression")
+    return Plain(_value(fields)), fields.text("expression") or fields.text("selector")
 
 
 def _api_key(entry: Fields) -> ApiKey:

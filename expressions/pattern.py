@@ -42,7 +42,7 @@ class Pattern:
     def evaluate(self, document: Mapping[str, object]) -> bool:
         """Whether the document passes. Raises EvaluationError for a value that has no text."""
         try:
-            return self._passes(self.selector.evaluate(document))
+            return self._passes(self.selector.find(document))
         except ValueError as error:
             raise EvaluationError(ErrorCode.BAD_CONVERSION, str(error)) from error
 

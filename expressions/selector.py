@@ -40,10 +40,26 @@ class Selector:
 
         Raises ValueError for a value in a template that has no text.
         """
+        found = self.find(document)
+        return found if self.names is not None else doubles(found)
+
+    def find(self, document: Mapping[str, object]) -> object:
+        """As `evaluate`, but whole numbers out of text have all their digits."""
         if isinstance(self.compiled, Template):
             return self.compiled.text(document)
         found = self.compiled.find(document)
         return None if found is MISSING else found
+
+
+def doubles(value: object) -> object:
+    """The value with all its numbers as doubles."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if isinstance(value, list):
+        return [doubles(item) for item in value]
+    if isinstance(value, dict):
+        return {name: doubles(item) for name, item in value.items()}
+    return value
 
 
 def compile_selector(source: str) -> Selector:

@@ -1,23 +1,44 @@
 """Modifiers of selectors: gjson 1.14's and Authorino's, over plain JSON values.
 
 Each takes a value, MISSING where there is none, and its argument (text, parsed JSON, or "" for
-none) and gives a value. What has no sense for a value gives it back or None, as there; unlike there
-text that comes out of one stays that text, whatever quotes and backslashes are in it.
+none) and gives a value. What has no sense for a value gives it back or None, as there. Text from
+`@extract`, `@replace` and `@base64` is read as the inside of a JSON string, as there too: it ends
+at a quote, and backslashes in it are escapes.
 """
 
 import base64
 import binascii
 import json
+import re
 from collections.abc import Callable, Mapping
 
 from _fastpath.text import json_of_value, text_of_value
 
+_ESCAPE = re.compile(
+    r'\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}|\\["\\/bfnrt]'
+)
 MISSING: object = type("Missing", (), {"__repr__": lambda self: "MISSING"})()
 """What a path finds where there is nothing; null is something."""
 
 
 def text_of(value: object) -> str:
     return "" if value is MISSING else text_of_value(value)
+
+
+def as_inside_of_a_string(text: str) -> str:
+    """What a lenient reader takes for the string that begins with this text."""
+    plain, at = "", 0
+    while at < len(text) and text[at] != '"':
+        if text[at] != "\\":
+            plain += text[at]
+            at += 1
+            continue
+        escape = _ESCAPE.match(text, at)
+        if escape is None:
+            return plain
+        plain += json.loads(f'"{escape[0]}"')
+        at = escape.end()
+    return plain
 
 
 def extract(value: object, argument: object) -> object:
@@ -29,7 +50,7 @@ def extract(value: object, argument: object) -> object:
     parts = text.split(separator) if separator else list(text)
     if not isinstance(position, int | float) or not 0 <= position < len(parts):
         return None
-    return parts[int(position)]
+    return as_inside_of_a_string(parts[int(position)])
 
 
 def replace(value: object, argument: object) -> object:
@@ -37,7 +58,7 @@ def replace(value: object, argument: object) -> object:
     if not isinstance(argument, Mapping):
         return value
     old, new = text_of_value(argument.get("old")), text_of_value(argument.get("new"))
-    return text_of(value).replace(old, new)
+    return as_inside_of_a_string(text_of(value).replace(old, new))
 
 
 def case(value: object, argument: object) -> object:
@@ -61,7 +82,7 @@ def base64_text(value: object, argument: object) -> object:
         decoded = base64.b64decode(data + "=" * (-len(data) % 4), validate=True)
     except (binascii.Error, ValueError):
         return ""
-    return decoded.decode("utf-8", errors="replace")
+    return as_inside_of_a_string(decoded.decode("utf-8", errors="replace").replace('"', '\\"'))
 
 
 def strip(value: object, argument: object) -> object:
@@ -136,11 +157,15 @@ def values(value: object, argument: object) -> object:
 
 
 def from_text(value: object, argument: object) -> object:
-    """The JSON that the text holds; None where it holds none. Numbers are doubles."""
+    """The JSON that the text holds; None where it holds none. Whole numbers keep their digits."""
     try:
-        return json.loads(text_of(value), parse_int=float, parse_constant=_no_json)
+        return json.loads(text_of(value), parse_int=_whole, parse_constant=_no_json)
     except (ValueError, RecursionError):
         return None
+
+
+def _whole(digits: str) -> int | float:
+    return int(digits) if 15 < len(digits) < 400 else float(digits)
 
 
 def _no_json(name: str) -> object:
