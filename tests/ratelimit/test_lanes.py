@@ -78,7 +78,7 @@ cost = st.one_of(
 
 
 @st.composite
-def options(draw: st.DrawFn) -> dict[str, object]:
+def options(draw: st.DrawFn) -> dict[str, Any]:
     """What a limits file adds to Limitador's fields; now and then all of it."""
     algorithm = draw(st.sampled_from(Algorithm))
     unlimited = draw(st.sampled_from([False, False, False, True]))
@@ -107,12 +107,30 @@ def options(draw: st.DrawFn) -> dict[str, object]:
 
 @st.composite
 def compiled(draw: st.DrawFn) -> CompiledLimit:
+    """A limit with whatever expressions."""
     conditions = sorted(draw(st.sets(condition, max_size=2)))
     variables = sorted(draw(st.sets(variable, max_size=2)))
+    return draw(limit_of(conditions, variables, st.just({}) | options()))
+
+
+@st.composite
+def applying(draw: st.DrawFn) -> CompiledLimit:
+    """A limit that every request of a descriptor with `a` meets."""
+    variables = draw(st.sampled_from([[], ["descriptors[0].a"], ["size(descriptors)"]]))
+    return draw(limit_of([], variables, options()))
+
+
+@st.composite
+def limit_of(
+    draw: st.DrawFn,
+    conditions: Sequence[str],
+    variables: Sequence[str],
+    more: st.SearchStrategy[dict[str, Any]],
+) -> CompiledLimit:
     values: dict[str, Any] = {
         "max_value": draw(st.sampled_from([0, 1, 2, 10, 2**32 + 5, 2**64 - 1])),
         "seconds": draw(st.sampled_from([0, 1, 60, 86_400, 2**64 - 1])),
-        **draw(st.just({}) | options()),
+        **draw(more),
     }
     priced = values.get("cost")
     limit = Limit(
@@ -159,8 +177,14 @@ def message(draw: st.DrawFn) -> bytes:
     return asked.SerializeToString()
 
 
+asking = st.builds(
+    lambda value, hits: request("ns", {"a": value}, hits=hits).SerializeToString(),
+    st.sampled_from(["1", "2"]),
+    st.sampled_from([0, 1, 2, 5]),
+)
+pause = st.sampled_from([0, 0, 0.4, 1, 60])
 hostile = st.binary(max_size=60) | st.tuples(message(), st.binary(max_size=6)).map(b"".join)
-step = st.tuples(st.sampled_from(METHODS), message() | hostile, st.sampled_from([0, 0, 0.4, 1, 60]))
+step = st.tuples(st.sampled_from(METHODS), message() | hostile, pause)
 
 
 families = st.builds(HeaderSpec, st.sampled_from(HeaderFamily), retry_after=st.booleans())
@@ -191,6 +215,18 @@ def compare(
 @settings(max_examples=50, deadline=None)
 @given(limits, families, st.lists(step, max_size=12))
 def test_lanes_agree_on_anything(
+    limits: list[CompiledLimit], headers: HeaderSpec, steps: list[tuple[str, bytes, float]]
+) -> None:
+    compare(limits, headers, steps)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.lists(applying(), min_size=2, max_size=6, unique_by=lambda each: each.limit.digest),
+    families,
+    st.lists(st.tuples(st.sampled_from(METHODS), asking, pause), min_size=4, max_size=12),
+)
+def test_lanes_agree_where_every_limit_applies(
     limits: list[CompiledLimit], headers: HeaderSpec, steps: list[tuple[str, bytes, float]]
 ) -> None:
     compare(limits, headers, steps)
