@@ -71,6 +71,7 @@ def test_stages_count_apart(gateway: Gateway, user: str) -> None:
     first = gateway.ask("stages", "/", user)
     # The stage that knows the user tells its limits; what an address may do stays unsaid.
     assert first.all("x-ratelimit-limit") == ['2, 2;w=60;name="per user"']
+    assert first.all("ratelimit-policy") == ['"per user";q=2;w=60']
     assert gateway.codes("stages", "/", user, 2) == [200, 429]
     # The three requests of the first user count for the address, the refused one too.
     assert gateway.codes("stages", "/", uuid.uuid4().hex, 3) == [200, 200, 429]

@@ -4,8 +4,13 @@ import re
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from _fastpath.counters import Verdict
 from _fastpath.header_spec import HeaderFamily, HeaderSpec
+from ratelimit.headers import ShownLimit, rate_limit_headers
+from ratelimit.limit import Limit
 from tests.ratelimit.host import LANES, OVER_LIMIT, Host, Response, headers
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "headers.md"
@@ -162,3 +167,33 @@ def test_limits_may_keep_to_themselves(lane: str, family: HeaderFamily) -> None:
     assert refused.overall_code == OVER_LIMIT
     assert not re.search("hidden|61|Retry-After", lines(refused))
     assert bool(lines(refused)) == bool(family)
+
+
+verdicts = st.builds(
+    Verdict,
+    fits=st.booleans(),
+    remaining=st.integers(0, 2**64 - 1),
+    reset_ns=st.integers(0, 2**63 - 1),
+    retry_ns=st.integers(0, 2**63 - 1),
+)
+named = st.none() | st.text(max_size=8)
+
+
+@given(st.lists(st.tuples(named, verdicts), min_size=1, max_size=4))
+def test_ietf_headers_are_lists_of_strings_with_integers(
+    found: list[tuple[str | None, Verdict]],
+) -> None:
+    limits = [(Limit("ns", 5, 60, name=name), verdict) for name, verdict in found]
+    shown = [ShownLimit(limit, verdict, not verdict.fits) for limit, verdict in limits]
+    spec = HeaderSpec(HeaderFamily.IETF, retry_after=True)
+    answer = dict(rate_limit_headers(shown, spec))
+    item = r'"(?:[ !#-\[\]-~]|\\["\\])*"'
+    policy = rf"{item};q=5;w=60"
+    left = rf"{item};r=(\d{{1,15}});t=(\d{{1,15}})"
+    assert re.fullmatch(rf"{policy}(?:, {policy})*", answer["RateLimit-Policy"])
+    assert re.fullmatch(rf"{left}(?:, {left})*", answer["RateLimit"])
+    told = re.findall(left, answer["RateLimit"])
+    waits = [int(t) for (_, t), each in zip(told, shown, strict=True) if each.refuses]
+    if "Retry-After" in answer:
+        # The draft: Retry-After is not earlier than the reset of what refused.
+        assert int(answer["Retry-After"]) >= max([1, *waits])
