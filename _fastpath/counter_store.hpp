@@ -136,9 +136,11 @@ class CounterStore {
         append_decision_head(&decision->text, mode, count);
         for (uint32_t i = 0; i < count; ++i) {
             double wanted = 0;
+            uint32_t terms = 0;
             if (leases.enabled() && mode != CHECK)
-                wanted = leases.ask(hits[i], clock, decision->tag);
-            if (wanted) decision->asks.push_back({i, std::string(hits[i].key, hits[i].key_size)});
+                wanted = leases.ask(hits[i], clock, decision->tag, &terms);
+            if (wanted)
+                decision->asks.push_back({i, terms, std::string(hits[i].key, hits[i].key_size)});
             char record[RECORD_SIZE];
             write_record(record, hits[i], clock, wanted);
             decision->text.append(record, RECORD_SIZE);
@@ -155,7 +157,7 @@ class CounterStore {
         decision.keys_size = uint32_t(decision.text.size());
         append_decision_head(&decision.text, CHECK_AND_ADD, 1);
         decision.text.append(counter.record, RECORD_SIZE).append("\r\n");
-        if (asks) decision.asks.push_back({0, counter.key});
+        if (asks) decision.asks.push_back({0, counter.terms, counter.key});
         put(decision);
     }
 
@@ -175,7 +177,7 @@ class CounterStore {
             StoreVerdict verdict;
             size_t at = DECISION_HEAD + ask.counter * VERDICT_SIZE;
             if (at + VERDICT_SIZE <= whole && read_verdict(reply + at, &verdict))
-                leases.granted(ask.key, verdict, sent_ns);
+                leases.granted(ask, verdict, sent_ns);
             else
                 leases.refused(ask.key);
         }

@@ -25,9 +25,10 @@ constexpr uint64_t SMALLEST_LEASE = 8;  // decide.lua grants no smaller one
 
 // A counter as a request for a lease, or the return of one, names it.
 struct LeasedCounter {
-    std::string key;
+    std::string key;  // native
     StoreTag tag;
     char record[RECORD_SIZE];
+    uint32_t terms = 0;  // counts how often the limit changed how it counts
 };
 
 class LeaseTable {
@@ -65,7 +66,7 @@ class LeaseTable {
 
     // Units that a decision on its way to the store asks for this counter; 0 for none. What was
     // asked for has to be told by `granted` or `refused`.
-    double ask(const CounterHit &hit, Clock clock, const StoreTag &tag) {
+    double ask(const CounterHit &hit, Clock clock, const StoreTag &tag, uint32_t *terms) {
         if (hit.give_back || hit.quota->algorithm == CONCURRENCY) return 0;
         uint64_t hash = siphash(process_hash_key(), hit.key, hit.key_size);
         Shard &shard = shard_of(hash);
@@ -82,7 +83,9 @@ class LeaseTable {
             lease.available = 0;
             lease.quota = *hit.quota;
             lease.quota.calendar = nullptr;  // its owner may go
+            ++lease.counter.terms;
         }
+        *terms = lease.counter.terms;
         lease.counter.tag = tag;
         write_record(lease.counter.record, as_renewal(hit), clock, 0);
         note_demand(lease, hit.amount, clock.mono_ns);
@@ -92,10 +95,12 @@ class LeaseTable {
         return double(wanted);
     }
 
-    // The store's answer to an ask that was sent at `sent_ns`.
-    void granted(const std::string &key, const StoreVerdict &verdict, int64_t sent_ns) {
-        visit(key, [&](Lease &lease) {
+    // The store's answer to an ask that was sent at `sent_ns`. What was granted under other terms
+    // is not spent: it stays charged until its window ends.
+    void granted(const LeaseAsk &ask, const StoreVerdict &verdict, int64_t sent_ns) {
+        visit(ask.key, [&](Lease &lease) {
             lease.asking = false;
+            if (ask.terms != lease.counter.terms) return;
             uint64_t units = uint64_t(verdict.field(GRANTED));
             lease.near = units == 0;
             if (!units) return;

@@ -18,12 +18,6 @@
 
 namespace tollhouse {
 
-// A lease that a decision asks for; `key` is the counter's native key.
-struct LeaseAsk {
-    uint32_t counter;  // of the decision
-    std::string key;
-};
-
 struct StoreDecision {
     uint64_t number = 0;
     Ticket ticket{};       // call 0: nobody waits for the result

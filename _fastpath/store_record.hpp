@@ -101,6 +101,13 @@ inline void append_decision_head(std::string *to, HitMode mode, uint32_t count) 
     to->append(head, sizeof head);
 }
 
+// A lease that a decision asks for.
+struct LeaseAsk {
+    uint32_t counter;  // of the decision
+    uint32_t terms;    // see LeasedCounter
+    std::string key;   // native
+};
+
 struct StoreVerdict {
     bool fits;
     double fields[5];  // by VerdictField

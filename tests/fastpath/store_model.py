@@ -89,12 +89,16 @@ class _Window:
 
 
 class StoreModel:
-    """Fixed windows by key; `now_us` is the server's clock."""
+    """Fixed windows by key; `now_us` is the server's clock.
+
+    admitted: what was charged for hits, leases left out, by key and end of the window.
+    """
 
     def __init__(self, now_us: float = 1_000_000) -> None:
         self.now_us = now_us
         self.windows: dict[bytes, _Window] = {}
         self.seen: list[Decision] = []
+        self.admitted: dict[tuple[bytes, float], float] = {}
 
     def value(self, key: bytes) -> float:
         window = self.windows.get(key)
@@ -161,4 +165,6 @@ class StoreModel:
         if window is None or not live:
             window = self.windows[counted.key] = _Window(0, self.now_us + counted.window_us)
         window.value += counted.amount + granted
+        place = counted.key, window.end_us
+        self.admitted[place] = self.admitted.get(place, 0) + counted.amount
         verdict[4] = granted
