@@ -124,6 +124,10 @@ class Assembly:
             *counters_api.routes(self._limits, self._admin),
         ]
 
+    async def restore(self) -> None:
+        """Put back the counters that were kept, once the limits are in force."""
+        await self.storage.restore(self._limits.active.current.by_digest.keys())
+
     def begin(self) -> None:
         """State in health and readiness that requests are decided."""
         self._ready = True

@@ -44,10 +44,10 @@ async def _serve(settings: ServeSettings) -> None:
         assembly.end()
         await assembly.server.drain(settings.grace_seconds)
         await assembly.reservations.stop()
-        await assembly.storage.stop()
         await assembly.reloading.stop()
         await assembly.housekeeping.stop()
         await http.stop()
+        await assembly.storage.stop()
 
 
 async def _start(settings: ServeSettings, assembly: Assembly, http: HttpSide) -> None:
@@ -58,6 +58,7 @@ async def _start(settings: ServeSettings, assembly: Assembly, http: HttpSide) ->
         logger.info("HTTP on %s", await http.start(settings.http_listen))
     await assembly.storage.start()
     await assembly.reloading.start()
+    await assembly.restore()
     started = assembly.server.start()
     if started is not None:
         await started

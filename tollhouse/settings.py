@@ -83,6 +83,8 @@ class StorageSettings:
     redis_sentinel_password_file: Path | None = None
     state: Path | None = None
     """SQLite file that keeps the counters of MEMORY over a restart."""
+    state_flush_seconds: float = 1.0
+    """How often they are written: what a crash may lose."""
     fail: Fail = Fail.CLOSED
     """What limits do while their counters are out of reach, unless they say it themselves."""
 

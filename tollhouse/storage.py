@@ -1,7 +1,9 @@
 """Opens the place where counters live, by the settings."""
 
+import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from pathlib import Path
 from typing import Protocol
 
 from prometheus_client.registry import Collector
@@ -13,10 +15,11 @@ from ratelimit.redis.reservation_records import RedisRecords
 from ratelimit.redis.settings import RedisSettings, TopologyKind
 from ratelimit.redis.store import RedisStore
 from ratelimit.reservations import MemoryRecords, Records
+from ratelimit.state import CounterState, StatefulStore
 from ratelimit.store import CounterStore, MemoryStore
 from tollhouse.errors import RedisUnreachable, StartError
 from tollhouse.settings import Storage, StorageSettings
-from tollhouse.storage_metrics import MemoryCollector, RedisCollector
+from tollhouse.storage_metrics import MemoryCollector, RedisCollector, StateCollector
 
 logger = logging.getLogger(__name__)
 
@@ -36,17 +39,21 @@ class OpenStorage(Protocol):
     async def start(self) -> None:
         """Be ready for decisions. Raises RedisUnreachable."""
 
-    async def stop(self) -> None: ...
+    async def restore(self, digests: Collection[bytes]) -> None:
+        """Put back what was kept of these limits, the ones in force, before they decide."""
+
+    async def stop(self) -> None:
+        """After the last decision."""
 
 
 def open_storage(
     settings: StorageSettings, max_counters: int, clock: Callable[[], Clock]
 ) -> OpenStorage:
-    """On the event loop. Raises RedisUnreachable."""
+    """On the event loop. Raises RedisUnreachable, StartError."""
     if settings.storage is Storage.REDIS:
         return RedisStorage(settings, max_counters, clock)
     if settings.state is not None:
-        raise StartError("counters cannot be kept in a file yet")
+        return StateStorage(settings, settings.state, max_counters, clock)
     return MemoryStorage(max_counters, clock)
 
 
@@ -63,8 +70,40 @@ class MemoryStorage:
     async def start(self) -> None:
         """Nothing to wait for."""
 
+    async def restore(self, digests: Collection[bytes]) -> None:
+        """Nothing was kept."""
+
     async def stop(self) -> None:
         """Nothing to keep."""
+
+
+class StateStorage(MemoryStorage):
+    """The counters of this process, and a file that keeps them over a restart."""
+
+    def __init__(
+        self,
+        settings: StorageSettings,
+        path: Path,
+        max_counters: int,
+        clock: Callable[[], Clock],
+    ) -> None:
+        super().__init__(max_counters, clock)
+        if not path.parent.is_dir():
+            raise StartError(f"the state file {path} cannot be: {path.parent} is no directory")
+        self._state = CounterState(path, self.table, clock, settings.state_flush_seconds)
+        self._restored = False
+        self.store = StatefulStore(self.table, clock, self._state)
+        self.collector = StateCollector(self._state)
+
+    async def restore(self, digests: Collection[bytes]) -> None:
+        restored = await asyncio.to_thread(self._state.restore, digests)
+        logger.info("counters restored: %d", restored)
+        self._state.start()
+        self._restored = True
+
+    async def stop(self) -> None:
+        if self._restored:
+            await asyncio.to_thread(self._state.stop)
 
 
 class RedisStorage:
@@ -92,6 +131,9 @@ class RedisStorage:
             trouble = await self._store.reachable(seconds)
             if trouble is not None:
                 raise RedisUnreachable(f"Redis: {trouble}")
+
+    async def restore(self, digests: Collection[bytes]) -> None:
+        """Redis kept them."""
 
     async def stop(self) -> None:
         await self._records.stop()

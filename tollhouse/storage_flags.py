@@ -27,6 +27,14 @@ def redis_url(text: str) -> str:
 _SECONDS = flags.seconds(3600, least=0.001)
 STORAGE_FLAGS = (
     Flag("storage", flags.text_of(Storage), "KIND", "memory, or redis: shared by replicas", GROUP),
+    Flag("state", flags.path, "FILE", "memory: keeps counters over a restart; SQLite", GROUP),
+    Flag(
+        "state_flush_seconds",
+        flags.seconds(3600, least=0.05),
+        "SECONDS",
+        "how often counters are written to the state file: what a crash may lose",
+        GROUP,
+    ),
     Flag(
         "redis_url",
         redis_url,
@@ -93,6 +101,8 @@ def read(given: Mapping[str, Any], environment: Mapping[str, str]) -> StorageSet
     settings = StorageSettings(**flags.values(STORAGE_FLAGS, given, environment))
     if settings.storage is Storage.REDIS and settings.redis_url is None:
         raise UsageError("--storage redis needs --redis-url")
+    if settings.storage is Storage.REDIS and settings.state is not None:
+        raise UsageError("--state: Redis keeps its counters itself; only for --storage memory")
     if (settings.redis_certificate_file is None) != (settings.redis_key_file is None):
         raise UsageError("--redis-certificate-file and --redis-key-file go together")
     if settings.redis_mode is RedisMode.LEASED:

@@ -18,6 +18,8 @@ from tollhouse.storage_flags import STORAGE_FLAGS
 URL = "redis://127.0.0.1:1"
 EXAMPLES = {
     "storage": ("redis", Storage.REDIS),
+    "state": ("f", Path("f")),
+    "state_flush_seconds": ("0.5", 0.5),
     "redis_url": (URL, URL),
     "redis_hash_tag": ("KEY", HashTag.KEY),
     "redis_timeout_seconds": ("0.5", 0.5),
@@ -32,7 +34,7 @@ EXAMPLES = {
     "fail": ("open", Fail.OPEN),
 }
 PAIRED = {"redis_certificate_file", "redis_key_file"}
-NOT_YET = {"redis_mode", "state"}
+NOT_YET = {"redis_mode"}
 
 
 def storage(*arguments: str, **environment: str) -> StorageSettings:
@@ -47,7 +49,7 @@ def limitador(*arguments: str, **environment: str) -> StorageSettings:
 
 def test_every_setting_has_a_flag() -> None:
     settings = {field.name for field in fields(StorageSettings)}
-    assert settings - {"state"} == {flag.field for flag in STORAGE_FLAGS}
+    assert settings == {flag.field for flag in STORAGE_FLAGS}
     assert settings == EXAMPLES.keys() | PAIRED | NOT_YET
 
 
@@ -71,6 +73,8 @@ def test_limits_refuse_without_their_counters_by_default() -> None:
     ("words", "named"),
     [
         (["--storage", "redis"], "--redis-url"),
+        (["--storage", "redis", "--redis-url", URL, "--state", "f"], "--state"),
+        (["--state-flush-seconds", "0"], "--state-flush-seconds"),
         (["--redis-url", "http://u:secret@h"], "--redis-url"),
         (["--redis-certificate-file", "c"], "--redis-key-file"),
         (["--redis-timeout-seconds", "0"], "--redis-timeout-seconds"),
