@@ -83,7 +83,7 @@ class _Api:
 
     async def limits(self, request: web.Request) -> web.Response:
         limits = self._service.active.current.limits(request.match_info["namespace"])
-        return json_response([limit_json(limit.limit) for limit in limits])
+        return json_response([limit_json(limit.limit, refusal=True) for limit in limits])
 
     async def check(self, request: web.Request) -> web.Response:
         info = await _body(request)

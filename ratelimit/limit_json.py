@@ -16,8 +16,12 @@ _PLAIN = (
 )
 
 
-def limit_json(limit: Limit) -> dict[str, object]:
-    """Field by field what a limits file would say; a refusal's reply is left out."""
+def limit_json(limit: Limit, *, refusal: bool = False) -> dict[str, object]:
+    """Field by field what a limits file would say.
+
+    refusal: with the reply to refused requests, which may be long; a list of counters repeats the
+    limit with each.
+    """
     document: dict[str, object] = {
         "id": limit.id,
         "namespace": limit.namespace,
@@ -38,6 +42,8 @@ def limit_json(limit: Limit) -> dict[str, object]:
         document["cost"] = limit.cost
     if limit.headers != limit.binding:
         document["headers"] = limit.headers
+    if refusal and limit.refusal is not None:
+        document["refusal"] = fields.REFUSAL.shape.written(limit.refusal)
     return document
 
 

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 
-from google.protobuf.json_format import ParseDict, ParseError
+from google.protobuf.json_format import MessageToDict, ParseDict, ParseError
 from google.protobuf.struct_pb2 import Struct
 
 MAX_NESTING = 62  # two messages per level of JSON; Envoy reads at most 100 nested ones
@@ -22,3 +22,8 @@ def encode_metadata(metadata: Mapping[str, object]) -> bytes:
     except (ParseError, TypeError, OverflowError) as error:
         raise ValueError(f"no JSON object that Envoy could read: {error}") from error
     return struct.SerializeToString(deterministic=True)
+
+
+def decode_metadata(metadata: bytes) -> dict[str, object]:
+    """What `encode_metadata` encoded, with its numbers as doubles."""
+    return MessageToDict(Struct.FromString(metadata))

@@ -14,7 +14,7 @@ from ratelimit.field_shape import (
     integer,
     kind,
 )
-from ratelimit.refusal import encode_metadata
+from ratelimit.refusal import decode_metadata, encode_metadata
 from ratelimit.yaml_tree import Node, Scalar, Sequence
 
 MOST_BODY_BYTES = 65536  # arbitrary: far beyond an error message, and sent with each refusal
@@ -54,6 +54,18 @@ class Reply(Shape[Refusal | None]):
         except ValueError as error:
             faults.refuse(found.get("headers", node), f"{name}.headers", str(error))
             return None
+
+    def written(self, value: Refusal | None) -> object:
+        if value is None:
+            return None
+        document: dict[str, object] = {}
+        if value.body:
+            document["body"] = value.body.decode()
+        if value.headers:
+            document["headers"] = dict(value.headers)
+        if value.metadata is not None:
+            document["metadata"] = decode_metadata(value.metadata)
+        return document
 
 
 def _members(name: str, node: yaml_tree.Mapping, faults: Faults) -> dict[str, Node]:
