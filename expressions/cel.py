@@ -45,13 +45,15 @@ class Context(Enum):
 
     LIMIT_CONDITION = "limit condition"
     LIMIT_VARIABLE = "limit variable"
+    METRIC_LABEL = "metric label"
     LIMIT_COST = "limit cost"
     AUTHORIZATION = "authorization"
 
 
 _VARIABLES: dict[Context, dict[str, cel.Type]] = {
     Context.LIMIT_CONDITION: {"descriptors": _DESCRIPTORS, "limit": _LIMIT},
-    Context.LIMIT_VARIABLE: {"descriptors": _DESCRIPTORS},
+    Context.LIMIT_VARIABLE: {"descriptors": _DESCRIPTORS, "limit": _LIMIT},
+    Context.METRIC_LABEL: {"descriptors": _DESCRIPTORS},
     Context.LIMIT_COST: {"descriptors": _DESCRIPTORS, "limit": _LIMIT, "hits": cel.Type.INT},
     Context.AUTHORIZATION: dict.fromkeys(
         ("request", "source", "destination", "metadata", "auth"), cel.Type.DYN

@@ -41,8 +41,11 @@ class CompiledLimit:
     def unbound(self) -> frozenset[str]:
         """Names that nothing gives a value, of expressions that the checker refused."""
         return frozenset().union(
-            *(e.roots - {"descriptors", "limit"} for e in self.conditions if e.warning),
-            *(e.roots - {"descriptors"} for e in self.variables if e.warning),
+            *(
+                e.roots - {"descriptors", "limit"}
+                for e in (*self.conditions, *self.variables)
+                if e.warning
+            ),
         )
 
     @property

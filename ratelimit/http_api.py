@@ -7,7 +7,6 @@ method; another one is 404, as in Limitador. Until limits are loaded every answe
 """
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
 
 import msgspec
 from aiohttp import web
@@ -15,6 +14,7 @@ from aiohttp import web
 from _fastpath.clock import Clock
 from _fastpath.counters import Mode
 from _fastpath.header_spec import HeaderFamily, HeaderSpec
+from ratelimit.api_spec import api_spec
 from ratelimit.decision import Decision, decide
 from ratelimit.errors import StoreUnavailable
 from ratelimit.field_shape import U64_MAX
@@ -39,13 +39,18 @@ class CheckAndReportInfo(msgspec.Struct):
 
 
 def routes(
-    service: RateLimitService, clock: ReadClock, more_status: MoreStatus = dict
+    service: RateLimitService,
+    clock: ReadClock,
+    more_status: MoreStatus = dict,
+    *,
+    counter_changes: bool = False,
 ) -> list[web.RouteDef]:
     """All routes of the API. clock: the clocks of the counters.
 
-    more_status: fields that other parts of the program add to GET /status.
+    more_status: fields that other parts of the program add to GET /status. counter_changes: whether
+    the document of the API tells how counters are changed.
     """
-    api = _Api(service, clock, more_status)
+    api = _Api(service, clock, more_status, api_spec(counter_changes=counter_changes))
     return [
         _only("GET", "/status", api.status, api.ready),
         _only("GET", "/limits/{namespace}", api.limits, api.ready),
@@ -69,11 +74,16 @@ def _only(method: str, path: str, handler: Handler, ready: Callable[[], bool]) -
 
 class _Api:
     def __init__(
-        self, service: RateLimitService, clock: ReadClock, more_status: MoreStatus
+        self,
+        service: RateLimitService,
+        clock: ReadClock,
+        more_status: MoreStatus,
+        spec: Mapping[str, object],
     ) -> None:
         self._service = service
         self._clock = clock
         self._more_status = more_status
+        self._spec = spec
 
     def ready(self) -> bool:
         return self._service.active.loaded
@@ -112,7 +122,7 @@ class _Api:
         return response
 
     async def spec(self, request: web.Request) -> web.Response:
-        return json_response(SPEC)
+        return json_response(self._spec)
 
     async def _decide(self, info: CheckAndReportInfo, mode: Mode) -> Decision | None:
         """None when the counters cannot be reached or held."""
@@ -152,53 +162,3 @@ def json_response(document: object, code: int = 200) -> web.Response:
     return web.Response(
         status=code, body=msgspec.json.encode(document), content_type="application/json"
     )
-
-
-def _operation(method: str, *codes: str, **extra: Any) -> dict[str, object]:
-    responses = {code: {"description": _DESCRIPTIONS[code]} for code in codes}
-    return {method: {"responses": responses, **extra}}
-
-
-_DESCRIPTIONS = {
-    "200": "OK",
-    "400": "The body is not what is expected",
-    "429": "Too many requests",
-    "500": "Internal server error",
-}
-_NAMESPACE = [{"name": "namespace", "in": "path", "required": True, "type": "string"}]
-_INFO = {
-    "consumes": ["application/json"],
-    "parameters": [
-        {
-            "name": "body",
-            "in": "body",
-            "required": True,
-            "schema": {"$ref": "#/definitions/CheckAndReportInfo"},
-        }
-    ],
-}
-SPEC: dict[str, object] = {
-    "swagger": "2.0",
-    "info": {"title": "Rate limits", "version": "1.0.0"},
-    "definitions": {
-        "CheckAndReportInfo": {
-            "type": "object",
-            "required": ["namespace", "values", "delta"],
-            "properties": {
-                "namespace": {"type": "string"},
-                "values": {"type": "object", "additionalProperties": {"type": "string"}},
-                "delta": {"type": "integer", "minimum": 0},
-                "response_headers": {"type": "string"},
-            },
-        }
-    },
-    "paths": {
-        "/status": _operation("get", "200"),
-        "/metrics": _operation("get", "200"),
-        "/limits/{namespace}": _operation("get", "200", parameters=_NAMESPACE),
-        "/counters/{namespace}": _operation("get", "200", parameters=_NAMESPACE),
-        "/check": _operation("post", "200", "400", "429", "500", **_INFO),
-        "/report": _operation("post", "200", "400", "500", **_INFO),
-        "/check_and_report": _operation("post", "200", "400", "429", "500", **_INFO),
-    },
-}

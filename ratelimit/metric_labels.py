@@ -121,4 +121,4 @@ def parse(
 
 def expression_of(source: str) -> Expression:
     """Raises ExpressionSyntaxError."""
-    return compile_expression(source, Context.LIMIT_VARIABLE, strict=False)
+    return compile_expression(source, Context.METRIC_LABEL, strict=False)

@@ -42,7 +42,9 @@ class Assembly:
     """The parts, made on the running event loop."""
 
     def __init__(self, settings: ServeSettings) -> None:
-        self._admin = AdminAccess(settings.admin_token_file, settings.admin_token)
+        self._admin: AdminAccess | None = None
+        if settings.counter_changes:
+            self._admin = AdminAccess(settings.admin_token_file, settings.admin_token)
         threads = settings.threads or usable_cpus()
         plans, series = Plans(threads), Series(threads)
         publisher = Publisher(plans)
@@ -120,6 +122,7 @@ class Assembly:
                 self._limits,
                 now,
                 lambda: {"manifests": self._manifests.state.status()},
+                counter_changes=self._admin is not None,
             ),
             *counters_api.routes(self._limits, self._admin),
         ]

@@ -13,6 +13,7 @@ from typing import Any
 
 from tollhouse import __version__, flags
 from tollhouse.address import Address
+from tollhouse.counters_flags import TOKEN_VARIABLE
 from tollhouse.errors import UsageError
 from tollhouse.flags import Flag
 from tollhouse.limitador_storages import PROGRAM, STORAGES, read_storage
@@ -208,6 +209,7 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> Limitador
     if not limits:
         raise UsageError("the following arguments are required: LIMITS_FILE")
     storage = read_storage(word, rest, environment)
+    token = environment.get(TOKEN_VARIABLE) or None
     serve = ServeSettings(
         limits=Path(limits),
         rls_listen=Address(given["rls_ip"], given["rls_port"]),
@@ -226,6 +228,8 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> Limitador
         http_log=True,
         log_level=_level(words["verbosity"], environment.get("RUST_LOG", "")),
         log_format=Format.JSON if given["structured_logs"] else Format.TEXT,
+        admin_token=token,
+        counter_changes=token is not None,
         max_counters=storage.max_counters,
         counters=storage.counters,
     )

@@ -135,6 +135,9 @@ class ServeSettings:
     """Holds the token that operations on counters ask for."""
     admin_token: str | None = field(default=None, repr=False)
     """The same without a file; from the environment only, as a command line is for all to see."""
+    counter_changes: bool = True
+    """Whether HTTP has the operations that change counters; `tollhouse limitador` has them only
+    with a token, since limitador-server knows none."""
     max_api_keys: int = 1_000_000
     """API keys held over all AuthConfigs; a further one is refused and reported."""
     grace_seconds: float = 10.0

@@ -110,8 +110,8 @@ def test_optional_syntax_is_for_authorization_alone() -> None:
         compile_expression("descriptors[0].?a.orValue('')", Context.LIMIT_CONDITION, strict=False)
 
 
-def test_variable_of_a_limit_does_not_see_the_limit() -> None:
-    expression = compile_expression("limit.name", Context.LIMIT_VARIABLE, strict=False)
+def test_metric_label_does_not_see_a_limit() -> None:
+    expression = compile_expression("limit.name", Context.METRIC_LABEL, strict=False)
     assert expression.native is not None
     assert expression.native.run([]) == (9, None)
     with pytest.raises(EvaluationError) as caught:

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -10,6 +11,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from aiohttp.web import Application
 
 from ratelimit import counters_api, http_api
+from ratelimit.api_spec import api_spec
 from ratelimit.limitador_file import parse
 from tests.ratelimit.host import Host, request
 
@@ -245,6 +247,19 @@ async def test_other_methods_and_paths_are_404(client: TestClient, method: str, 
 async def test_spec_lists_the_paths(client: TestClient) -> None:
     paths = (await (await client.get("/api/spec")).json())["paths"]
     assert {"/check", "/check_and_report", "/limits/{namespace}", "/metrics"} <= paths.keys()
+
+
+@pytest.mark.parametrize("changes", [True, False])
+def test_spec_is_whole(changes: bool) -> None:
+    spec = api_spec(counter_changes=changes)
+    text = json.dumps(spec)
+    for name in re.findall(r"#/definitions/(\w+)", text):
+        assert name in spec["definitions"]
+    assert ("delete" in spec["paths"]["/counters/{namespace}"]) == changes
+    for operations in spec["paths"].values():
+        for operation in operations.values():
+            assert operation["summary"]
+            assert operation["responses"]
 
 
 async def test_only_check_and_report_counts(client: TestClient, host: Host) -> None:

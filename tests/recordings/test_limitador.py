@@ -21,6 +21,16 @@ ROOT = Path(__file__).resolve().parents[2]
 RECORDINGS = ROOT.parent / "shared" / "recordings" / "ratelimit"
 DIFFERENCES = yaml.safe_load((Path(__file__).parent / "limitador.yaml").read_text())
 CASES = DIFFERENCES["cases"]
+DEFECTS = DIFFERENCES["defects"]
+# The disk storage and redis_cached.
+UNTESTED = {
+    "disk-counters-with-variables",
+    "disk-report-past-maximum",
+    "reload-disk-drop-limit",
+    "redis-cached-cold-over-maximum",
+    "redis-cached-exhausted-key-after-restart",
+    "redis-cached-report-then-decide",
+}
 STEPS = {(entry["case"], number) for entry in DIFFERENCES["steps"] for number in entry["numbers"]}
 SERVE = (
     f"{shlex.quote(sys.executable)} -m tollhouse limitador -p {{grpc}} -P {{http}}"
@@ -57,6 +67,18 @@ def test_every_left_out_name_exists(family: str) -> None:
     for group in CASES[family]:
         for pattern in group["names"]:
             assert fnmatch.filter(names(family), pattern), pattern
+
+
+def test_every_defect_is_tested_to_be_right() -> None:
+    known = {
+        path.stem
+        for family in ("limitador", "cli")
+        for path in (RECORDINGS / "recordings-defects" / family).glob("*.json")
+    }
+    assert known - DEFECTS.keys() == UNTESTED
+    for module, test in DEFECTS.values():
+        source = (ROOT / "tests" / f"{module}.py").read_text()
+        assert f"def {test}(" in source, test
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""A real `tollhouse serve` process on addresses that it chose itself."""
+"""A real server process on addresses that it chose itself."""
 
 import os
 import re
@@ -16,16 +16,22 @@ PATIENCE_SECONDS = 30.0
 
 
 class ServerProcess:
-    """Reads what the process logs; `grpc` and `http` are the addresses it told."""
+    """Reads what the process tells; `grpc` and `http` are the addresses it logged."""
 
-    def __init__(self, *arguments: str, environment: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        *arguments: str,
+        environment: dict[str, str] | None = None,
+        command: str = "serve",
+    ) -> None:
         # PYTHONPATH: the checkout under test, whatever is installed.
         settings = {**os.environ, "PYTHONPATH": str(ROOT), **(environment or {})}
         self.child = subprocess.Popen(
-            [sys.executable, "-m", "tollhouse", "serve", *arguments],
+            [sys.executable, "-m", "tollhouse", command, *arguments],
             cwd=ROOT,
             env=settings,
-            stderr=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             text=True,
         )
         self.lines: list[str] = []
@@ -33,8 +39,8 @@ class ServerProcess:
         self._reader.start()
 
     def _read(self) -> None:
-        assert self.child.stderr is not None
-        for line in self.child.stderr:
+        assert self.child.stdout is not None
+        for line in self.child.stdout:
             self.lines.append(line.rstrip("\n"))
 
     @property
@@ -71,8 +77,8 @@ class ServerProcess:
         """The exit code, with the whole log read."""
         code = self.child.wait(PATIENCE_SECONDS)
         self._reader.join(PATIENCE_SECONDS)
-        assert self.child.stderr is not None
-        self.child.stderr.close()
+        assert self.child.stdout is not None
+        self.child.stdout.close()
         return code
 
 

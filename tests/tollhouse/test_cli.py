@@ -97,6 +97,7 @@ def test_every_setting_has_a_flag() -> None:
         "manifests",
         "bounds",
         "counters",
+        "counter_changes",
         "admin_token",
     }
     assert settings == {flag.field for flag in SERVE_FLAGS} == EXAMPLES.keys()

@@ -36,6 +36,7 @@ def test_defaults_are_limitadors() -> None:
             retry_after=RetryAfter.NEVER,
             rate_limit_statuses=RateLimitStatuses.NONE,
             grpc_reflection=False,
+            counter_changes=False,
             http_log=True,
             log_level=Level.ERROR,
             log_format=Format.TEXT,
