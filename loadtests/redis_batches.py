@@ -22,7 +22,7 @@ from redis.asyncio import Redis
 from _fastpath.clock import Clock
 from _fastpath.counters import Hit, Mode
 from _fastpath.limit_spec import Algorithm, Quota
-from ratelimit.redis.batch import Group
+from _fastpath.store_batch import Group
 from ratelimit.redis.engine import Engine
 from ratelimit.redis.health import Health
 from ratelimit.redis.key import HashTag, redis_key
@@ -76,13 +76,13 @@ class Taken:
     numbers: list[int]
     groups: list[Group]
 
-    def settle(self, group: int, reply: bytes) -> None:
+    def settle(self, index: int, reply: bytes) -> None:
         self.source.done += len(self.numbers)
         if not self.source.waiting:
             os.eventfd_write(self.source.signal, 1)
         self.source.waiting.extend(self.numbers)
 
-    def fail(self, group: int, reason: str) -> None:
+    def fail(self, index: int, reason: str) -> None:
         """They are not asked again; at the end some are on their way."""
 
 

@@ -5,7 +5,6 @@ bytes and count in the same series; `_fastpath/rls.pyi` states the rules.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from _fastpath.cells import Series
 from _fastpath.clock import Clock
@@ -17,6 +16,7 @@ from _fastpath.rls import MALFORMED, TOO_LARGE, UNAVAILABLE_DETAIL, RateLimitDec
 from _fastpath.rls_codec import decode_rate_limit_request, encode_rate_limit_response
 from _fastpath.rls_message import Code, RateLimitRequest, RateLimitResponse
 from _fastpath.rpc import Context, Method, RpcError, Status, UnaryMethod
+from _fastpath.store_batch import StoreBatches
 from ratelimit.active_limits import ActiveLimits
 from ratelimit.decision import Decision, decide
 from ratelimit.errors import StoreUnavailable
@@ -35,6 +35,7 @@ MAX_LABELED_SERIES = 10_000  # of the request counters; past it they are told as
 class RateLimitService:
     """labels: the operator's, on the request counters; None: none, for the life of the process.
     counters: what the native lane asks; store: what the full lane does, over the same counters.
+    batches: where both lanes leave decisions over counters outside this process.
     headers: of answers to ShouldRateLimit. statuses: one per descriptor, which lets Envoy
     write its own headers; Limitador sends none."""
 
@@ -49,6 +50,7 @@ class RateLimitService:
         headers: HeaderSpec,
         statuses: bool = True,
         labels: ActiveLabels | None = None,
+        batches: StoreBatches | None = None,
     ) -> None:
         self.active = active
         self.labels = labels
@@ -61,19 +63,18 @@ class RateLimitService:
             headers=headers,
             statuses=statuses,
             max_labeled_series=MAX_LABELED_SERIES if labels else 0,
+            batches=batches,
         )
         self._headers = headers
         self._statuses = statuses
 
-    def methods(self, *, native: bool = True) -> list[Method]:
-        """native: whether the native lane may decide, over the counters that it has."""
+    def methods(self) -> list[Method]:
         decider = self.decider
-        methods = [
+        return [
             UnaryMethod(f"/{ENVOY}/ShouldRateLimit", self.should, decider.should_rate_limit),
             UnaryMethod(f"/{KUADRANT}/CheckRateLimit", self.check, decider.check_rate_limit),
             UnaryMethod(f"/{KUADRANT}/Report", self.report, decider.report),
         ]
-        return [method if native else replace(method, native=None) for method in methods]
 
     async def should(self, data: bytes, context: Context) -> bytes:
         request = decode(data)

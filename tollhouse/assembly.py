@@ -48,7 +48,9 @@ class Assembly:
         threads = settings.threads or usable_cpus()
         plans, series = Plans(threads), Series(threads)
         publisher = Publisher(plans)
-        self.storage = open_storage(settings.counters, settings.max_counters, now)
+        self.storage = open_storage(
+            settings.counters, settings.max_counters, now, lambda: active.current.by_digest
+        )
         counters, store = self.storage.table, self.storage.store
         active = ActiveLimits(store, series, publisher.limits)
         statuses = settings.rate_limit_statuses is RateLimitStatuses.DESCRIPTORS
@@ -62,6 +64,7 @@ class Assembly:
             headers=settings.headers,
             statuses=statuses,
             labels=labels,
+            batches=self.storage.batches,
         )
         self.reservations = Reservations(
             store, self.storage.records, lambda: active.current.by_digest, now, _bounds(settings)
@@ -85,7 +88,7 @@ class Assembly:
             sources.append(_labels_source(settings, labels))
         self.reloading = Reloading(paths, sources)
         methods: list[Method] = [
-            *self._limits.methods(native=self.storage.native),
+            *self._limits.methods(),
             *self._authorization.methods(),
         ]
         if not settings.disable_reservations:

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -10,7 +10,10 @@ from prometheus_client.registry import Collector
 
 from _fastpath.clock import Clock
 from _fastpath.counters import CounterTable
-from ratelimit.redis.decision_queue import DecisionQueue
+from _fastpath.store_batch import StoreBatches
+from ratelimit.compiled_limit import CompiledLimit
+from ratelimit.redis.key import HashTag
+from ratelimit.redis.native_decisions import NativeDecisions
 from ratelimit.redis.reservation_records import RedisRecords
 from ratelimit.redis.settings import RedisSettings, TopologyKind
 from ratelimit.redis.store import RedisStore
@@ -18,20 +21,27 @@ from ratelimit.reservations import MemoryRecords, Records
 from ratelimit.state import CounterState, StatefulStore
 from ratelimit.store import CounterStore, MemoryStore
 from tollhouse.errors import RedisUnreachable, StartError
-from tollhouse.settings import Storage, StorageSettings
+from tollhouse.settings import RedisMode, Storage, StorageSettings
 from tollhouse.storage_metrics import MemoryCollector, RedisCollector, StateCollector
 
 logger = logging.getLogger(__name__)
 
+Limits = Callable[[], Mapping[bytes, CompiledLimit]]  # those in force, by digest
+
+FIRST_SECONDS = 0.5  # the start waits so long for a Redis that is not required
+MOST_WAITING = 65_536  # decisions
+MOST_WAITING_BYTES = 64 << 20
+SWEEPS_PER_LEASE = 4
 PATIENCE = 3  # connect timeouts until a required Redis counts as out of reach
 
 
 class OpenStorage(Protocol):
-    """table: what native threads count in. native: whether they may decide by it. store: what the
-    full lane asks. records: where reservations are told of. collector: its metrics."""
+    """table: what native threads count in. batches: where both lanes leave decisions instead, if
+    counters live outside. store: what the full lane asks. records: where reservations are told of.
+    collector: its metrics."""
 
     table: CounterTable
-    native: bool
+    batches: StoreBatches | None
     store: CounterStore
     records: Records
     collector: Collector
@@ -47,11 +57,11 @@ class OpenStorage(Protocol):
 
 
 def open_storage(
-    settings: StorageSettings, max_counters: int, clock: Callable[[], Clock]
+    settings: StorageSettings, max_counters: int, clock: Callable[[], Clock], limits: Limits
 ) -> OpenStorage:
     """On the event loop. Raises RedisUnreachable, StartError."""
     if settings.storage is Storage.REDIS:
-        return RedisStorage(settings, max_counters, clock)
+        return RedisStorage(settings, max_counters, clock, limits)
     if settings.state is not None:
         return StateStorage(settings, settings.state, max_counters, clock)
     return MemoryStorage(max_counters, clock)
@@ -62,7 +72,7 @@ class MemoryStorage:
 
     def __init__(self, max_counters: int, clock: Callable[[], Clock]) -> None:
         self.table = CounterTable(max_counters)
-        self.native = True
+        self.batches: StoreBatches | None = None
         self.store: CounterStore = MemoryStore(self.table, clock)
         self.records: Records = MemoryRecords()
         self.collector: Collector = MemoryCollector()
@@ -110,35 +120,61 @@ class RedisStorage:
     """Counters on Redis; the table is for limits that count here while it is away."""
 
     def __init__(
-        self, settings: StorageSettings, max_counters: int, clock: Callable[[], Clock]
+        self,
+        settings: StorageSettings,
+        max_counters: int,
+        clock: Callable[[], Clock],
+        limits: Limits,
     ) -> None:
         self._redis = redis_settings(settings)
         self._required = settings.redis_required
         self.table = CounterTable(max_counters)
-        self.native = False
-        cluster = self._redis.parsed().kind is TopologyKind.CLUSTER
-        self._queue = DecisionQueue(self.table, hash_tag=self._redis.hash_tag, by_tag=cluster)
-        self._store = RedisStore(self._redis, self._queue, clock)
+        apart = self._redis.hash_tag is HashTag.KEY
+        leased = settings.redis_mode is RedisMode.LEASED
+        batches = StoreBatches(
+            MOST_WAITING,
+            MOST_WAITING_BYTES,
+            counters=self.table,
+            by_tag=self._redis.parsed().kind is TopologyKind.CLUSTER,
+            key_tags=apart,
+            lease_ns=int(settings.redis_lease_seconds * 10**9) if leased else 0,
+            max_leases=settings.redis_max_leases,
+        )
+        self._sweep_seconds = settings.redis_lease_seconds / SWEEPS_PER_LEASE if leased else 0.0
+        self._sweeping: asyncio.Task[None] | None = None
+        self._batches = batches
+        self.batches: StoreBatches | None = batches
+        decisions = NativeDecisions(batches, self.table, limits, apart=apart)
+        self._store = RedisStore(self._redis, decisions, clock)
         self.store: CounterStore = self._store
         self._records = RedisRecords(self._redis, self._store.topology)
         self.records: Records = self._records
-        self.collector: Collector = RedisCollector(self._store.health)
+        self.collector: Collector = RedisCollector(self._store.health, batches)
 
     async def start(self) -> None:
         await self._store.start()
-        if self._required:
-            seconds = PATIENCE * self._redis.connect_timeout_seconds
-            trouble = await self._store.reachable(seconds)
-            if trouble is not None:
-                raise RedisUnreachable(f"Redis: {trouble}")
+        seconds = PATIENCE * self._redis.connect_timeout_seconds
+        trouble = await self._store.reachable(seconds if self._required else FIRST_SECONDS)
+        if trouble is not None and self._required:
+            raise RedisUnreachable(f"Redis: {trouble}")
+        if self._sweep_seconds:
+            self._sweeping = asyncio.get_running_loop().create_task(self._sweep())
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(self._sweep_seconds)
+            self._batches.sweep()
 
     async def restore(self, digests: Collection[bytes]) -> None:
         """Redis kept them."""
 
     async def stop(self) -> None:
+        if self._sweeping is not None:
+            self._sweeping.cancel()
+            self._batches.give_back()
+            await self._store.flush(self._redis.timeout_seconds)
         await self._records.stop()
         await self._store.stop()
-        self._queue.close()
 
 
 def redis_settings(settings: StorageSettings) -> RedisSettings:

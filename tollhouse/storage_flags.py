@@ -105,6 +105,4 @@ def read(given: Mapping[str, Any], environment: Mapping[str, str]) -> StorageSet
         raise UsageError("--state: Redis keeps its counters itself; only for --storage memory")
     if (settings.redis_certificate_file is None) != (settings.redis_key_file is None):
         raise UsageError("--redis-certificate-file and --redis-key-file go together")
-    if settings.redis_mode is RedisMode.LEASED:
-        raise UsageError("--redis-mode: leased is not offered yet")
     return settings

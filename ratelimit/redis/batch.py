@@ -1,20 +1,12 @@
-"""What the engine takes from whoever gathers decisions: batches of groups, ready to be sent."""
+"""What the engine takes from whoever gathers decisions: batches of groups, ready to be sent.
+
+`_fastpath.store_batch` is what gathers them in a server.
+"""
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
-
-class Group(NamedTuple):
-    """Decisions that one script call takes.
-
-    tag: hash tag of all keys; b"" where tags are not kept apart. body: RESP bulk strings of the
-    keys, of the time and of the decisions, in the order of `decide.lua`.
-    """
-
-    tag: bytes
-    numkeys: int
-    decisions: int
-    body: bytes
+from _fastpath.store_batch import Group
 
 
 class Batch(Protocol):
@@ -23,13 +15,13 @@ class Batch(Protocol):
     @property
     def groups(self) -> Sequence[Group]: ...
 
-    def settle(self, group: int, reply: bytes) -> None:
+    def settle(self, index: int, reply: bytes) -> object:
         """Hand the reply to the decisions of this group.
 
         Raises ValueError for a reply that is none; the decisions have then been failed.
         """
 
-    def fail(self, group: int, reason: str) -> None:
+    def fail(self, index: int, reason: str) -> None:
         """Let each decision of this group do what its limits do without Redis."""
 
 

@@ -63,6 +63,11 @@ class Engine:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
+    @property
+    def busy(self) -> bool:
+        """Whether a node that is up has something to send or to wait for."""
+        return any(node.up and not node.idle for node in self._nodes.values())
+
     def _arrived(self) -> None:
         with suppress(BlockingIOError):
             os.read(self._batches.fileno(), 8)
@@ -99,7 +104,7 @@ class Engine:
         address = self.topology.place(parcel.group.tag)
         node = self._nodes.get(address) if address is not None else None
         if node is None:
-            parcel.fail(Fault.DOWN, self.health)
+            parcel.fail(Fault.DOWN)
         else:
             node.offer(parcel)
 

@@ -1,7 +1,6 @@
 """Whether Redis is in reach, told once per change, and what was done, for the metrics."""
 
 import logging
-from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
@@ -31,7 +30,6 @@ class Counts:
     seconds: float = 0.0
     reconnects: int = 0
     latency: list[int] = field(default_factory=lambda: [0] * (len(BUCKETS_SECONDS) + 1))
-    failures: Counter[str] = field(default_factory=Counter)
 
     def answered(self, decisions: int, seconds: float) -> None:
         self.batches += 1

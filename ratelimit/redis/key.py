@@ -3,10 +3,10 @@
 import struct
 from dataclasses import dataclass
 from enum import Enum
-from hashlib import blake2b
 from typing import NamedTuple
 
 from _fastpath.counters import counter_key
+from _fastpath.limit_spec import namespace_tag
 
 PREFIX = b"th:{"
 _MASK = 2**64 - 1
@@ -36,15 +36,11 @@ class KeyParts:
     values: tuple[str, ...]
 
 
-def namespace_digits(namespace: str) -> bytes:
-    return blake2b(namespace.encode(), digest_size=8).hexdigest().encode()
-
-
 def redis_key(
     namespace: str, limit_digest: bytes, values: tuple[str, ...], hash_tag: HashTag
 ) -> RedisKey:
     packed = counter_key(limit_digest, values)[len(limit_digest) :]
-    tag = namespace_digits(namespace)
+    tag = namespace_tag(namespace)
     if hash_tag is HashTag.KEY:
         tag += b".%016x" % siphash(limit_digest + packed)
     return RedisKey(tag, PREFIX + tag + b"}:" + limit_digest.hex().encode() + b":" + packed)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from redis.exceptions import RedisError, ResponseError
 
-from ratelimit.redis.batch import Group
+from _fastpath.store_batch import Group
 from ratelimit.redis.fault import Fault, RedisFault, fault_of
 from ratelimit.redis.key import PREFIX, KeyParts, RedisKey, key_parts
 from ratelimit.redis.link import Link, Reply

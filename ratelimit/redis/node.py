@@ -15,7 +15,8 @@ from typing import NoReturn
 
 from redis.exceptions import AskError, MovedError, NoScriptError, RedisError, ResponseError
 
-from ratelimit.redis.batch import Batch, Group
+from _fastpath.store_batch import Group
+from ratelimit.redis.batch import Batch
 from ratelimit.redis.fault import SERVED, Fault, RedisFault, fault_of
 from ratelimit.redis.health import Health
 from ratelimit.redis.link import Link, Reply
@@ -45,8 +46,7 @@ class Parcel:
     def group(self) -> Group:
         return self.batch.groups[self.index]
 
-    def fail(self, fault: Fault, health: Health) -> None:
-        health.counts.failures[fault.value] += self.group.decisions
+    def fail(self, fault: Fault) -> None:
         self.batch.fail(self.index, fault.value)
 
     def packed(self, sha: bytes) -> tuple[bytes, ...]:
@@ -98,9 +98,9 @@ class Node:
     def offer(self, parcel: Parcel) -> None:
         """Send it as soon as possible, or fail it now."""
         if not self.up:
-            parcel.fail(Fault.DOWN, self._health)
+            parcel.fail(Fault.DOWN)
         elif self._waiting_decisions + parcel.group.decisions > MOST_WAITING:
-            parcel.fail(Fault.OVERLOADED, self._health)
+            parcel.fail(Fault.OVERLOADED)
         else:
             self._waiting.append(parcel)
             self._waiting_decisions += parcel.group.decisions
@@ -136,9 +136,9 @@ class Node:
             self.up = self.idle = False
             lost, self._sent = self._sent, []
             for parcel in lost:
-                parcel.fail(fault.fault, self._health)
+                parcel.fail(fault.fault)
             for parcel in self._drained():
-                parcel.fail(Fault.DOWN, self._health)
+                parcel.fail(Fault.DOWN)
             await self._link.close()
             self._gather()
         return self._answered
@@ -224,7 +224,7 @@ class Node:
         for parcel, reply in zip(parcels, replies, strict=True):
             fault = self._hand_over(parcel, reply)
             if fault is not None:
-                parcel.fail(fault.fault, self._health)
+                parcel.fail(fault.fault)
                 if fault.fault in SERVED:
                     self._health.failed(str(self.address), fault)
                     self._lost()

@@ -25,7 +25,7 @@ _Answer = TypeVar("_Answer")
 
 
 class Decisions(Batches, Protocol):
-    """Where decisions gather and what is counted here meanwhile; see `decision_queue.py`."""
+    """Where decisions gather and what is counted here meanwhile; see `native_decisions.py`."""
 
     async def decide(
         self,
@@ -64,6 +64,14 @@ class RedisStore:
 
     async def start(self) -> None:
         await self._engine.start()
+
+    async def flush(self, seconds: float) -> None:
+        """Wait until nothing waits to be sent, at most so long."""
+        deadline = time.monotonic() + seconds
+        while True:
+            await asyncio.sleep(LOOK_AGAIN_SECONDS)
+            if not self._engine.busy or time.monotonic() >= deadline:
+                return
 
     async def stop(self) -> None:
         if self._reconciling is not None:

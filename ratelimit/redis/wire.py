@@ -12,7 +12,7 @@ from typing import NamedTuple
 from _fastpath.clock import Clock
 from _fastpath.counters import Hit, Mode, Verdict
 from _fastpath.limit_spec import Quota
-from ratelimit.redis.batch import Group
+from _fastpath.store_batch import Group
 from ratelimit.redis.key import RedisKey
 
 MOST = 2**53 - 1

@@ -1,15 +1,18 @@
-"""A store with its queue and the decisions that tests ask for."""
+"""A store with its batches and the decisions that tests ask for."""
 
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 from _fastpath.counters import CounterTable, Hit, Mode, Verdict
 from _fastpath.limit_spec import Algorithm, Fail, Quota
+from _fastpath.store_batch import StoreBatches
 from ratelimit.clock import now
-from ratelimit.redis.decision_queue import DecisionQueue
+from ratelimit.redis.key import HashTag
+from ratelimit.redis.native_decisions import NativeDecisions
 from ratelimit.redis.settings import RedisSettings, TopologyKind
 from ratelimit.redis.store import RedisStore
 
@@ -27,12 +30,24 @@ def hit(max_value: int, value: str = "a", delta: int = 1) -> Hit:
 
 
 @dataclass(frozen=True)
+class Limited:
+    """What a store asks of a limit."""
+
+    namespace: str
+    quota: Quota
+
+
+@dataclass(frozen=True)
 class Opened:
     """store: started. local: what it counts without Redis."""
 
     store: RedisStore
-    queue: DecisionQueue
+    batches: StoreBatches
     local: CounterTable
+
+    @property
+    def failures(self) -> dict[str, int]:
+        return self.batches.failures
 
     async def decide(
         self,
@@ -49,22 +64,29 @@ class Opened:
 
 
 @asynccontextmanager
-async def opened(settings: RedisSettings, *, wait: bool = True) -> AsyncIterator[Opened]:
+async def opened(
+    settings: RedisSettings, *, wait: bool = True, max_decisions: int = 65_536
+) -> AsyncIterator[Opened]:
     local = CounterTable(10_000)
-    queue = DecisionQueue(
-        local,
-        hash_tag=settings.hash_tag,
+    batches = StoreBatches(
+        max_decisions,
+        2**26,
+        counters=local,
         by_tag=settings.parsed().kind is TopologyKind.CLUSTER,
+        key_tags=settings.hash_tag is HashTag.KEY,
     )
-    store = RedisStore(settings, queue, now)
+    limits = {LIMIT: SimpleNamespace(limit=Limited("tests", quota(10)))}
+    decisions = NativeDecisions(
+        batches, local, lambda: limits, apart=settings.hash_tag is HashTag.KEY
+    )
+    store = RedisStore(settings, decisions, now)
     await store.start()
     try:
         if wait:
             assert await store.reachable(DEADLINE_SECONDS) is None
-        yield Opened(store, queue, local)
+        yield Opened(store, batches, local)
     finally:
         await store.stop()
-        queue.close()
 
 
 async def until(condition: Callable[[], bool]) -> None:

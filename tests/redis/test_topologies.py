@@ -8,9 +8,9 @@ import pytest
 from redis.crc import key_slot
 
 from _fastpath.counters import Mode
-from _fastpath.limit_spec import Fail
+from _fastpath.limit_spec import Fail, namespace_tag
 from ratelimit.errors import StoreUnavailable
-from ratelimit.redis.key import HashTag, namespace_digits
+from ratelimit.redis.key import HashTag
 from ratelimit.redis.settings import RedisSettings
 from tests.redis.servers import RedisServer, free_port
 from tests.redis.stores import LIMIT, Opened, hit, opened
@@ -172,7 +172,7 @@ async def test_decision_over_several_slots_loses_no_hit(made_cluster: RedisClust
 
 
 def slot_of(namespace: str) -> int:
-    return key_slot(namespace_digits(namespace))
+    return key_slot(namespace_tag(namespace))
 
 
 async def test_moved_slot_is_followed_without_a_failure(made_cluster: RedisCluster) -> None:

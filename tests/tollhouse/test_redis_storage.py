@@ -1,5 +1,7 @@
 """`tollhouse serve --storage redis`: replicas count, and hold, together."""
 
+import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,8 +10,10 @@ import pytest
 from envoy.service.ratelimit.v3 import rls_pb2
 
 from protos.generated import kuadrantrls_pb2 as kuadrant
+from ratelimit.redis.key import HashTag
 from tests.redis.servers import RedisServer, free_port
 from tests.tollhouse.server_process import ServerProcess, serving
+from tollhouse.settings import RedisMode, Transport
 
 pytestmark = pytest.mark.slow
 
@@ -37,6 +41,11 @@ def call(address: str, method: str, request: object, answer: type) -> object:
         return stub(request.SerializeToString(), timeout=10)
 
 
+def told_metrics(server: ServerProcess) -> str:
+    with urllib.request.urlopen(f"http://{server.http}/metrics", timeout=10) as response:
+        return str(response.read().decode())
+
+
 def should(server: ServerProcess, hits: int) -> int:
     request = rls_pb2.RateLimitRequest(domain="n", hits_addend=hits)
     answer = call(server.grpc, ENVOY + "ShouldRateLimit", request, rls_pb2.RateLimitResponse)
@@ -59,6 +68,47 @@ def test_replicas_share_counters_and_reservations(redis: RedisServer, limits: Pa
         assert answer.reservation_released
         assert should(one, 2) == OK
         assert should(one, 1) == OVER_LIMIT
+
+
+@pytest.mark.parametrize(
+    ("transport", "mode", "tag"),
+    [
+        (Transport.NATIVE, RedisMode.EXACT, HashTag.KEY),
+        (Transport.NATIVE, RedisMode.LEASED, HashTag.NAMESPACE),
+        (Transport.GRPCIO, RedisMode.EXACT, HashTag.NAMESPACE),
+    ],
+)
+def test_native_lane_decides(
+    redis: RedisServer, limits: Path, transport: Transport, mode: RedisMode, tag: HashTag
+) -> None:
+    words = ("--limits", str(limits), "--storage", "redis", "--redis-url", redis.unix_url)
+    more = ("--transport", transport, "--redis-mode", mode, "--redis-hash-tag", tag.value)
+    with serving(*words, *more) as server:
+        assert [should(server, 4) for _ in range(3)] == [OK, OK, OVER_LIMIT]
+        assert should(server, 2) == OK
+        metrics = told_metrics(server)
+        native = "tollhouse_grpc_calls_answered_natively_total 4.0" in metrics
+        assert native or transport is not Transport.NATIVE
+        assert "datastore_partitioned 0.0" in metrics
+        assert 'ratelimit_redis_nodes{state="up"} 1.0' in metrics
+
+
+def test_paused_redis_is_told_and_comes_back(redis: RedisServer, limits: Path) -> None:
+    words = ("--limits", str(limits), "--storage", "redis", "--redis-url", redis.url)
+    with serving(*words) as server:
+        assert should(server, 1) == OK
+        redis.pause()
+        assert should(server, 1) == OVER_LIMIT
+        server.told(r"(is down \(timeout\))")
+        metrics = told_metrics(server)
+        assert "datastore_partitioned 1.0" in metrics
+        assert 'ratelimit_redis_failures{reason="timeout"} 1.0' in metrics
+        assert 'ratelimit_redis_failed_hits{fail="closed"} 1.0' in metrics
+        redis.resume()
+        deadline = time.monotonic() + 20
+        while should(server, 1) != OK:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
 
 
 def test_process_goes_on_without_redis(redis: RedisServer, limits: Path) -> None:
