@@ -33,14 +33,14 @@ def is_template(source: str) -> bool:
 
 
 def parse_template(source: str) -> Template:
-    """A backslash takes a brace or backslash as it is; braces within a placeholder are counted, and
+    """A backslash takes a brace or backslash as it is; braces within one are counted, and
     one that is not closed is left out. Raises UnsupportedSelector."""
     pieces: list[str | Path] = []
     text, at = "", 0
     while at < len(source):
         character = source[at]
         if character == "{":
-            inside, at = _placeholder(source, at + 1)
+            inside, at = _gap(source, at + 1)
             if inside:
                 pieces += [text, parse_path(inside)]
                 text = ""
@@ -53,8 +53,8 @@ def parse_template(source: str) -> Template:
     return Template(tuple(piece for piece in (*pieces, text) if piece != ""))
 
 
-def _placeholder(source: str, at: int) -> tuple[str, int]:
-    """What stands in the placeholder that begins at `at`, and where the text goes on."""
+def _gap(source: str, at: int) -> tuple[str, int]:
+    """What stands in the braces that open at `at`, and where the text goes on."""
     depth, start = 0, at
     while at < len(source):
         if source[at] == "{":

@@ -144,7 +144,7 @@ def test_text_out_of_modifiers(path: str, document: dict[str, object], value: ob
         ("} {num}", "} 12"),
     ],
 )
-def test_template_fills_its_placeholders(source: str, text: str) -> None:
+def test_template_fills_its_gaps(source: str, text: str) -> None:
     selector = compile_selector(source)
     assert selector.evaluate(DOCUMENT) == text
     assert selector.refusal is not None
