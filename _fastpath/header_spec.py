@@ -8,8 +8,21 @@ SECOND_NS = 1_000_000_000
 NEVER_NS = 2**63 - 1
 """A `Verdict.retry_ns` that no waiting helps."""
 
-_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 section 5.1
+HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 section 5.1
 _VALUE = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]*")  # section 5.5, with UTF-8
+# Of the connection and the length of its messages, which are for the proxy to write.
+_FRAMING = frozenset(
+    {
+        "connection",
+        "content-length",
+        "keep-alive",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
 
 
 class HeaderFamily(IntEnum):
@@ -41,7 +54,7 @@ class Refusal:
 
     body: Envoy's reply to the client. headers: on that reply, as written; a content-type here
     replaces text/plain. metadata: an encoded google.protobuf.Struct, which Envoy keeps as dynamic
-    metadata. Raises ValueError for a header that HTTP does not allow.
+    metadata. Raises ValueError for a header that HTTP does not allow, or that frames the message.
     """
 
     body: bytes = b""
@@ -50,8 +63,10 @@ class Refusal:
 
     def __post_init__(self) -> None:
         for name, value in self.headers:
-            if not _NAME.fullmatch(name):
+            if not HEADER_NAME.fullmatch(name):
                 raise ValueError(f"{name!r} is no header name")
+            if name.lower() in _FRAMING:
+                raise ValueError(f"header {name} is Envoy's own")
             if not _VALUE.fullmatch(value):
                 raise ValueError(f"header {name}: control characters are not allowed")
 

@@ -45,6 +45,9 @@ class RateLimitDecider:
     Headers (ShouldRateLimit): those of the family, of the limits with `headers`, and Retry-After
     when one refuses; `ratelimit/headers.py` tells what each holds.
 
+    Refusal (ShouldRateLimit and CheckRateLimit): of the most restrictive limit that refuses its
+    body, its headers behind the others, and its metadata.
+
     Metrics: ShouldRateLimit OK counts authorized_calls 1 and authorized_hits call_hits, OVER_LIMIT
     limited_calls 1 under the name of the most restrictive limit that refuses ("" if unnamed);
     CheckRateLimit the same without hits; Report authorized_hits call_hits and report_calls 1.

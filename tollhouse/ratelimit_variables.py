@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from _fastpath.header_spec import HEADER_NAME
 from tollhouse import flags
 from tollhouse.address import UNIX, Address
 from tollhouse.errors import UsageError
@@ -82,6 +83,12 @@ def ratio(text: str) -> float:
     return value
 
 
+def header_name(text: str) -> str:
+    if not HEADER_NAME.fullmatch(text):
+        raise UsageError(f"{text!r} is no header name")
+    return text
+
+
 def backend(text: str) -> Backend:
     if text.lower() == "memcache":
         raise UsageError("'memcache' is not offered; replicas count together through Redis")
@@ -149,9 +156,9 @@ VARIABLES = {
         Variable("NEAR_LIMIT_RATIO", ratio, "of a limit, from which hits are near it (0.8)"),
         Variable("STOP_CACHE_KEY_INCREMENT_WHEN_OVERLIMIT", boolean, "count a refusal once"),
         Variable("LIMIT_RESPONSE_HEADERS_ENABLED", boolean, "RateLimit-* headers in answers"),
-        Variable("LIMIT_LIMIT_HEADER", str, "(RateLimit-Limit)"),
-        Variable("LIMIT_REMAINING_HEADER", str, "(RateLimit-Remaining)"),
-        Variable("LIMIT_RESET_HEADER", str, "(RateLimit-Reset)"),
+        Variable("LIMIT_LIMIT_HEADER", header_name, "(RateLimit-Limit)"),
+        Variable("LIMIT_REMAINING_HEADER", header_name, "(RateLimit-Remaining)"),
+        Variable("LIMIT_RESET_HEADER", header_name, "(RateLimit-Reset)"),
         Variable("RESPONSE_DYNAMIC_METADATA", boolean, "dynamic metadata in answers"),
         Variable("CONFIG_GRPC_XDS_SERVER_URL", str, "management server (localhost:18000)"),
         Variable("CONFIG_GRPC_XDS_NODE_ID", str, "(default)"),

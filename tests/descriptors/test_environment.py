@@ -73,6 +73,7 @@ def test_grpc_on_a_unix_socket() -> None:
         ("SHADOW_MODE", "maybe", "'maybe' is neither true nor false"),
         ("REDIS_TIMEOUT", "5", "'5' is no duration, as 500ms or 1m30s"),
         ("NEAR_LIMIT_RATIO", "2", "'2' is no number from 0 to 1"),
+        ("LIMIT_RESET_HEADER", "no name", "'no name' is no header name"),
         ("CONFIG_TYPE", "XML", "'XML' is none of FILE, GRPC_XDS_SOTW"),
         ("LOG_LEVEL", "loud", "'loud' is none of"),
         ("BACKEND_TYPE", "memcache", "'memcache' is not offered"),
