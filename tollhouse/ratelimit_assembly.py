@@ -4,7 +4,6 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry, ProcessCollector
 
 from _fastpath.cells import Series
-from _fastpath.counters import CounterTable
 from _fastpath.identity import IdentityTable
 from _fastpath.plan import Plans
 from ratelimit.clock import now
@@ -12,7 +11,6 @@ from ratelimit.descriptors import json_api
 from ratelimit.descriptors.active_domains import ActiveDomains
 from ratelimit.descriptors.metrics import DescriptorCollector
 from ratelimit.descriptors.service import METHOD, DescriptorService
-from ratelimit.store import MemoryStore
 from tollhouse import ratelimit_http
 from tollhouse.cpus import usable_cpus
 from tollhouse.domains_source import DomainsSource
@@ -21,9 +19,11 @@ from tollhouse.health import Health
 from tollhouse.housekeeping import Housekeeping
 from tollhouse.publisher import Publisher
 from tollhouse.ratelimit_settings import ConfigType, RatelimitSettings
+from tollhouse.ratelimit_storage import storage_settings
 from tollhouse.reflection import Reflection
 from tollhouse.reloading import Reloading
 from tollhouse.settings import Transport
+from tollhouse.storage import open_storage
 from tollhouse.transport import open_server
 from tollhouse.transport_metrics import TransportCollector
 from tollhouse.xds_source import XdsSource
@@ -38,8 +38,9 @@ class RatelimitAssembly:
     def __init__(self, settings: RatelimitSettings) -> None:
         threads = settings.threads or usable_cpus()
         plans, series = Plans(threads), Series(threads)
-        counters = CounterTable(settings.max_counters)
         self._settings = settings
+        self.storage = open_storage(storage_settings(settings), settings.max_counters, now, dict)
+        counters = self.storage.table
         self._active = ActiveDomains(
             series,
             Publisher(plans).limits,
@@ -47,7 +48,13 @@ class RatelimitAssembly:
             near_ratio=settings.options.near_ratio,
         )
         self._service = DescriptorService(
-            self._active, plans, counters, MemoryStore(counters, now), series, settings.options
+            self._active,
+            plans,
+            counters,
+            self.storage.store,
+            series,
+            settings.options,
+            local=self.storage.batches is None,
         )
         # Nobody holds API keys here.
         self.housekeeping = Housekeeping(counters, IdentityTable(1), plans, now)
@@ -64,6 +71,7 @@ class RatelimitAssembly:
         )
         self._registry = CollectorRegistry()
         self._registry.register(DescriptorCollector(self._service))
+        self._registry.register(self.storage.collector)
         self._registry.register(TransportCollector(self.server.stats))
         ProcessCollector(registry=self._registry)
 
@@ -88,10 +96,13 @@ class RatelimitAssembly:
 
     @property
     def healthy(self) -> bool:
-        """Whether requests are decided, and by a configuration where one is asked for."""
-        return self._serves and (
-            not self._settings.healthy_with_config or bool(self._active.current.by_name)
-        )
+        """Whether requests are decided; where it is asked for, by some domain and with Redis."""
+        settings = self._settings
+        if settings.healthy_with_config and not self._active.current.by_name:
+            return False
+        if settings.redis.health_by_connection and not self.storage.reachable():
+            return False
+        return self._serves
 
     def begin(self) -> None:
         self._serves = True

@@ -156,7 +156,6 @@ def _redis(values: _Values) -> RedisVariables:
             certificate="REDIS_TLS_CLIENT_CERT",
             key="REDIS_TLS_CLIENT_KEY",
             authority="REDIS_TLS_CACERT",
-            skip_hostname="REDIS_TLS_SKIP_HOSTNAME_VERIFICATION",
             timeout="REDIS_TIMEOUT",
             health_by_connection="REDIS_HEALTH_CHECK_ACTIVE_CONNECTION",
         )

@@ -89,8 +89,8 @@ class RedisVariables:
     certificate: Path | None = None
     key: Path | None = None
     authority: Path | None = None
-    skip_hostname: bool = False
-    timeout: float = 10.0
+    timeout: float | None = None
+    """For an answer and for a connection; None: those of `tollhouse serve`."""
     health_by_connection: bool = False
 
 

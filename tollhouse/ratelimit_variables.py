@@ -148,8 +148,7 @@ VARIABLES = {
         Variable("REDIS_TLS_CLIENT_CERT", flags.path, "client certificate"),
         Variable("REDIS_TLS_CLIENT_KEY", flags.path, "its key"),
         Variable("REDIS_TLS_CACERT", flags.path, "authority of the server's certificate"),
-        Variable("REDIS_TLS_SKIP_HOSTNAME_VERIFICATION", boolean, "take any name in it"),
-        Variable("REDIS_TIMEOUT", duration, "for an answer (10s)"),
+        Variable("REDIS_TIMEOUT", duration, "for an answer and a connection (350ms and 1s)"),
         Variable("REDIS_HEALTH_CHECK_ACTIVE_CONNECTION", boolean, "unhealthy without Redis"),
         Variable("SHADOW_MODE", boolean, "refuse no request"),
         Variable("QUOTA_MODE", boolean, "every limit in quota mode"),
@@ -199,6 +198,7 @@ IGNORED = {
     "REDIS_STARTUP_INITIAL_INTERVAL": "Redis need not be there at the start",
     "REDIS_STARTUP_MAX_INTERVAL": "Redis need not be there at the start",
     "REDIS_STARTUP_MAX_ELAPSED_TIME": "Redis need not be there at the start",
+    "REDIS_TLS_SKIP_HOSTNAME_VERIFICATION": "the name in the certificate is always verified",
     "EXPIRATION_JITTER_MAX_SECONDS": "counters end with their window",
     "LOCAL_CACHE_SIZE_IN_BYTES": "a refusal asks the counter",
     "CACHE_KEY_PREFIX": "keys have a form of their own",
@@ -219,7 +219,10 @@ IGNORED_FAMILIES = {
     "OTEL_": _TRACING,
 }
 # Values that say what happens anyway.
-_NEEDLESS = {"USE_STATSD": _FALSE, "DISABLE_STATS": _FALSE, "USE_DOG_STATSD": _FALSE}
+_NEEDLESS = dict.fromkeys(
+    ("USE_STATSD", "DISABLE_STATS", "USE_DOG_STATSD", "REDIS_TLS_SKIP_HOSTNAME_VERIFICATION"),
+    _FALSE,
+)
 
 
 def ignored(environment: Mapping[str, str]) -> tuple[str, ...]:

@@ -80,6 +80,7 @@ class StorageSettings:
     redis_certificate_file: Path | None = None
     redis_key_file: Path | None = None
     redis_sentinel_username: str = ""
+    redis_sentinel_password: str = field(default="", repr=False)
     redis_sentinel_password_file: Path | None = None
     state: Path | None = None
     """SQLite file that keeps the counters of MEMORY over a restart."""

@@ -12,6 +12,7 @@ from _fastpath.clock import Clock
 from _fastpath.counters import CounterTable
 from _fastpath.store_batch import StoreBatches
 from ratelimit.compiled_limit import CompiledLimit
+from ratelimit.redis.health import State
 from ratelimit.redis.key import HashTag
 from ratelimit.redis.native_decisions import NativeDecisions
 from ratelimit.redis.reservation_records import RedisRecords
@@ -55,6 +56,9 @@ class OpenStorage(Protocol):
     async def stop(self) -> None:
         """After the last decision."""
 
+    def reachable(self) -> bool:
+        """Whether decisions can be made now."""
+
 
 def open_storage(
     settings: StorageSettings, max_counters: int, clock: Callable[[], Clock], limits: Limits
@@ -82,6 +86,9 @@ class MemoryStorage:
 
     async def restore(self, digests: Collection[bytes]) -> None:
         """Nothing was kept."""
+
+    def reachable(self) -> bool:
+        return True
 
     async def stop(self) -> None:
         """Nothing to keep."""
@@ -168,6 +175,9 @@ class RedisStorage:
     async def restore(self, digests: Collection[bytes]) -> None:
         """Redis kept them."""
 
+    def reachable(self) -> bool:
+        return self._store.health.state is not State.DOWN
+
     async def stop(self) -> None:
         if self._sweeping is not None:
             self._sweeping.cancel()
@@ -187,6 +197,7 @@ def redis_settings(settings: StorageSettings) -> RedisSettings:
             connect_timeout_seconds=settings.redis_connect_timeout_seconds,
             password_file=settings.redis_password_file,
             sentinel_username=settings.redis_sentinel_username,
+            sentinel_password=settings.redis_sentinel_password,
             sentinel_password_file=settings.redis_sentinel_password_file,
             ca_file=settings.redis_ca_file,
             certificate_file=settings.redis_certificate_file,

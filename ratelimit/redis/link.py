@@ -39,7 +39,8 @@ def connection_arguments(settings: RedisSettings, *, sentinel: bool = False) -> 
         "driver_info": None,
     }
     if sentinel:
-        username, password, file = settings.sentinel_username, "", settings.sentinel_password_file
+        username, password = settings.sentinel_username, settings.sentinel_password
+        file = settings.sentinel_password_file
     else:
         username, password, file = url.username, url.password, settings.password_file
         arguments |= {"db": url.database, "client_name": "tollhouse"}

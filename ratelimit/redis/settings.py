@@ -59,6 +59,7 @@ class RedisSettings:
     password_file: Path | None = None
     """Read at every connect, so that a password may change at run time; wins over the URL's."""
     sentinel_username: str = ""
+    sentinel_password: str = field(default="", repr=False)
     sentinel_password_file: Path | None = None
     ca_file: Path | None = None
     certificate_file: Path | None = None

@@ -1,7 +1,7 @@
 """Answers recorded from envoyproxy/ratelimit, replayed against `tollhouse ratelimit`.
 
-The replay itself belongs to the recordings; cases listed in descriptors.yaml are left out, each for
-a reason.
+The replay itself belongs to the recordings; steps listed in descriptors.yaml differ on purpose,
+each for a reason.
 """
 
 import importlib
@@ -19,7 +19,6 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 RECORDINGS = ROOT.parent / "shared" / "recordings" / "ratelimit"
 DIFFERENCES = yaml.safe_load((Path(__file__).parent / "descriptors.yaml").read_text())
-LEFT_OUT = {name for group in DIFFERENCES["cases"] for name in group["names"]}
 STEPS = {(entry["case"], number) for entry in DIFFERENCES["steps"] for number in entry["numbers"]}
 SERVE = f"{shlex.quote(sys.executable)} -m tollhouse ratelimit"
 QUICK = ("d-basic", "d-nested", "d-wildcard-order", "d-hits-addend-per-descriptor", "d-override")
@@ -32,7 +31,6 @@ def replay(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
     monkeypatch.syspath_prepend(str(RECORDINGS))
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.setenv("TOLLHOUSE_THREADS", "1")
-    monkeypatch.setenv("BACKEND_TYPE", "memory")
     yield importlib.import_module("replay")
     for module in ("replay", "fuzz", "lib", "cli", "recorder"):
         sys.modules.pop(module, None)
@@ -44,7 +42,7 @@ def differences(replay: ModuleType, recordings: list[dict[str, Any]]) -> list[st
     got = lib.run_all(
         lib.groups(cases),
         lambda batch: lib.run_group(SERVE, "descriptors", batch[0], batch[1], os.devnull),
-        4,
+        8,
     )
     wrong = []
     for recording in recordings:
@@ -62,11 +60,10 @@ def differences(replay: ModuleType, recordings: list[dict[str, Any]]) -> list[st
     return wrong
 
 
-def test_every_left_out_name_exists(replay: ModuleType) -> None:
-    assert {recording["name"] for recording in replay.load("descriptors")} >= LEFT_OUT
-
-
-def test_simple_cases_answer_as_recorded(replay: ModuleType) -> None:
+def test_simple_cases_answer_as_recorded(
+    replay: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BACKEND_TYPE", "memory")
     recordings = [r for r in replay.load("descriptors") if r["name"] in QUICK]
     wrong = differences(replay, recordings)
     assert not wrong, "\n".join(wrong)
@@ -75,7 +72,14 @@ def test_simple_cases_answer_as_recorded(replay: ModuleType) -> None:
 
 @pytest.mark.slow
 def test_cases_answer_as_recorded(replay: ModuleType) -> None:
-    recordings = [r for r in replay.load("descriptors") if r["name"] not in {*LEFT_OUT, *QUICK}]
+    """On Redis, which the recordings start for every server. Of the files that are refused one is
+    enough here: test_domain_file has them all, without a process for each."""
+    recordings = [
+        recording
+        for recording in replay.load("descriptors")
+        if recording["name"] == "d-config-bad-not-yaml"
+        or not recording["name"].startswith("d-config-bad-")
+    ]
     wrong = differences(replay, recordings)
     assert not wrong, "\n".join(wrong)
-    assert len(recordings) > 40
+    assert len(recordings) > 35
