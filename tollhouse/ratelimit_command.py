@@ -6,7 +6,6 @@ not: requests are answered with an error until one is taken over.
 
 import asyncio
 import logging
-import time
 
 from _fastpath.errors import BindError
 from tollhouse import log
@@ -20,8 +19,6 @@ from tollhouse.stop_signal import StopSignal
 logger = logging.getLogger(__name__)
 
 HEALTH_SECONDS = 1.0
-REACH_SECONDS = 3.0
-LOOK_AGAIN_SECONDS = 0.01
 
 
 def run(settings: RatelimitSettings) -> int:
@@ -53,7 +50,6 @@ async def _serve(settings: RatelimitSettings) -> None:
         for (side, address), name in zip(sides, ("HTTP", "debug", "Prometheus"), strict=False):
             logger.info("%s on %s", name, await side.start(address))
         await assembly.storage.start()
-        await _reach(assembly)
         if await _configured(assembly, stop):
             started = assembly.server.start()
             if started is not None:
@@ -72,16 +68,6 @@ async def _serve(settings: RatelimitSettings) -> None:
         await assembly.storage.stop()
         for side, _ in sides:
             await side.stop()
-
-
-async def _reach(assembly: RatelimitAssembly) -> None:
-    """Give Redis a moment, so that the first requests find it; without it they end with errors."""
-    give_up = time.monotonic() + REACH_SECONDS
-    while not assembly.storage.reachable():
-        if time.monotonic() > give_up:
-            logger.warning("serving without Redis until it can be reached")
-            return
-        await asyncio.sleep(LOOK_AGAIN_SECONDS)
 
 
 async def _watch_health(assembly: RatelimitAssembly) -> None:
