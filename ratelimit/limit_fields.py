@@ -65,7 +65,7 @@ VARIABLES = Field(
     "variables",
     Expressions(Context.LIMIT_VARIABLE),
     (),
-    "CEL over descriptors; each combination of values has a counter of its own.",
+    "CEL over descriptors and limit; each combination of values has a counter of its own.",
     missing="is missing; write [] for none",
 )
 NAME = Field("name", OptionalText(), None, "Stands in headers, statuses and metrics.")

@@ -1,4 +1,4 @@
-"""Operations on counters over HTTP when the counters are on Redis; tests/ratelimit has the rules."""
+"""Operations on counters over HTTP when the counters are on Redis."""
 
 from collections.abc import AsyncIterator
 
