@@ -75,7 +75,7 @@ cdef void put_in_order(Work *work) noexcept nogil:
     order_by_restriction(work.order, work.applied + work.refusing, work.hits, work.owners)
 
 
-# The most restrictive limit that does not fit, or NULL.
+# The most restrictive limit that refuses, or NULL.
 cdef const Limit *exceeded(const Work *work) noexcept nogil:
     cdef uint32_t i
     for i in range(work.applied + work.refusing):

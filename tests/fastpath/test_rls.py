@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from google.protobuf.duration_pb2 import Duration
@@ -377,6 +378,15 @@ def test_expression_without_program_defers_and_leaves_no_trace(unclear: str) -> 
     outcome, *_, generation = service.decider.should_rate_limit(raw, service.now, 0)
     assert (outcome, generation) == ("deferred", service.plans.generation)
     assert service.decider.totals() == {}
+    assert service.values() == {}
+    assert service.should({"m": "PUT"}).overall_code == OK
+
+
+def test_cost_without_program_defers_only_where_the_limit_applies() -> None:
+    priced = replace(limit(1, 5, conditions=["descriptors[0].m == 'GET'"]), cost=(None,))
+    service = Service(priced)
+    raw = request({"m": "GET"}).SerializeToString()
+    assert service.decider.should_rate_limit(raw, service.now, 0)[0] == "deferred"
     assert service.values() == {}
     assert service.should({"m": "PUT"}).overall_code == OK
 
