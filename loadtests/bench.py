@@ -18,6 +18,7 @@ from pathlib import Path
 
 from loadtests import h2load
 from loadtests.contenders import Contender, check_request, rate_limit_request, running
+from loadtests.page import write_part
 from loadtests.paths import CHECK, RLS
 
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -176,7 +177,7 @@ def main(words: list[str]) -> None:
                 shape = Shape(4, streams, threads)
                 lines += run_shape(title, contenders, shape, options)
     if options.write:
-        options.write.write_text(page(lines, options))
+        write_part(options.write, page(lines, options))
 
 
 if __name__ == "__main__":

@@ -23,15 +23,19 @@ UNLIMITED = 10**15  # of a limit that a benchmark must never reach
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """`limits` and `keys` size the configuration of a Tollhouse; `kind` picks the program."""
+    """`limits` and `keys` size the configuration of a Tollhouse, `flags` are added to its command
+    line; `kind` picks the program."""
 
     name: str
-    kind: str  # "ceiling", "grpcio", "native" (our server, constant answer) or "tollhouse"
+    # "ceiling", "grpcio", "native" (our server, constant answer), "one by one" (our server, each
+    # decision a call of redis-py) or "tollhouse"
+    kind: str
     path: str
     request: bytes
     answer: bytes
     limits: int = 0
     keys: int = 0
+    flags: tuple[str, ...] = ()
 
 
 def rate_limit_request() -> bytes:
@@ -149,6 +153,9 @@ def command(contender: Contender, port: int, threads: int, folder: Path) -> list
     if contender.kind == "native":
         program_words = [sys.executable, "-m", "loadtests.native_constant"]
         return [*program_words, str(port), str(threads), contender.answer.hex()]
+    if contender.kind == "one by one":
+        program_words = [sys.executable, "-m", "loadtests.redis_one_by_one"]
+        return [*program_words, str(port), str(threads), *contender.flags]
     listen = "--authz-listen" if contender.path == CHECK else "--rls-listen"
     other = "--rls-listen" if contender.path == CHECK else "--authz-listen"
     words = [sys.executable, "-m", "tollhouse", "serve", "--http-listen", "none"]
@@ -162,7 +169,7 @@ def command(contender: Contender, port: int, threads: int, folder: Path) -> list
         limits = folder / f"{contender.name}.yaml"
         limits.write_text(limits_file(contender.limits))
         words += ["--limits", str(limits)]
-    return words
+    return [*words, *contender.flags]
 
 
 def ask(port: int, contender: Contender) -> bytes:
