@@ -12,7 +12,7 @@ from _fastpath.store_batch import Batch, Group, StoreBatches
 HEAD = struct.Struct("<BBH")
 RECORD = struct.Struct("<BB6x8d")
 VERDICT = struct.Struct("<B7x5d")
-GIVE_BACK, OF_LEASE = 4, 8
+ALWAYS, GIVE_BACK, OF_LEASE = 2, 4, 8
 SMALLEST_LEASE = 8
 
 
@@ -129,13 +129,14 @@ class StoreModel:
                 after = max(value - counted.amount, 0)
             passes = bool(counted.flags & GIVE_BACK) or after <= counted.max_value
             fits &= passes or not counted.flags & 1
-            shown = value if decision.mode == 1 else after
+            looked = decision.mode == 1 or (counted.flags & ALWAYS and not passes)
+            shown = value if looked else after
             left = self._end(counted) - self.now_us
             never = counted.amount > counted.max_value
             retry = 0 if passes else -1 if never else left
             verdicts.append([passes, max(counted.max_value - shown, 0), left, retry, 0, 0])
         for counted, verdict in zip(decision.counters, verdicts, strict=True):
-            if decision.mode != 1 and (fits or decision.mode == 2 or counted.flags & 2):
+            if decision.mode != 1 and (fits or decision.mode == 2 or counted.flags & ALWAYS):
                 self._charge(counted, verdict)
             verdict[5] = self._end(counted)
         packed = b"".join(VERDICT.pack(*verdict) for verdict in verdicts)

@@ -16,6 +16,7 @@ from _fastpath.limit_spec import Fail, LimitSpec, OnError
 from _fastpath.plan import Plans
 from _fastpath.rls import RateLimitDecider
 from _fastpath.store_batch import StoreBatches
+from expressions.cel import Context, compile_expression
 from fastpath.store_model import StoreModel
 from fastpath.test_rls import SECOND, limit, request
 from protos.generated.ratelimit_1_40_pb2 import RateLimitResponse
@@ -118,6 +119,37 @@ async def test_store_answers_the_same_bytes_as_the_table() -> None:
     first, second = pair.totals()
     assert first == second
     assert len(pair.model.seen) > 500
+
+
+def limits_with_options() -> list[LimitSpec]:
+    price = compile_expression("hits * 2", Context.LIMIT_COST, strict=True).native
+    user = ["descriptors[0].user"]
+    return [
+        replace(limit(1, 9, 10, name="shadow"), shadow=True),
+        replace(limit(2, 2**64 - 1, 20, name="counted"), unlimited=True, headers=False),
+        replace(limit(3, 30, 30, variables=user, name="priced"), cost=(price,), priority=1),
+        replace(limit(4, 12, 10, name="all hits"), always=True),
+        replace(limit(5, 11, 10, variables=user, name="hidden"), headers=False, priority=2),
+        replace(
+            limit(6, 1, variables=["descriptors[0].n / 2"], on_error=OnError.REFUSE, name="fails"),
+            shadow=True,
+        ),
+    ]
+
+
+async def test_options_mean_the_same_in_a_store() -> None:
+    chance = random.Random(11)
+    pair = Pair(*limits_with_options())
+    for _ in range(400):
+        method = chance.choice(["should_rate_limit"] * 5 + ["check_rate_limit", "report"])
+        data = random_request(chance)
+        assert await pair.in_store(method, data) == pair.in_process(method, data)
+        if chance.random() < 0.2:
+            pair.advance(chance.random() * 6)
+    first, second = pair.totals()
+    assert first == second
+    names = {key[2] for key in first if key[0] in ("limited_calls", "ratelimit_shadow_refused")}
+    assert names == {"shadow", "fails", "priced", "all hits", "hidden"}
 
 
 async def test_requests_without_limits_do_not_wait() -> None:
