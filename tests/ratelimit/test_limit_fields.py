@@ -298,7 +298,7 @@ written = st.fixed_dictionaries(
 ).map(lambda fields: REQUIRED | fields)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(written)
 def test_schema_agrees_with_the_reader(written: dict[str, str]) -> None:
     """But for what only the reader sees: CEL, time zones, and a sliding window of no seconds."""
