@@ -1,6 +1,7 @@
 """A process of its own that spends one limit by leases: `python -m tests.redis.spender URL MAX`.
 
-Writes "+" for every hit that passed, as soon as it did. On SIGTERM it gives back and ends.
+Writes "+" for every hit that passed, as soon as it did, and "-" for one that Redis refused. On
+SIGTERM it gives back and ends.
 """
 
 import asyncio
@@ -28,9 +29,10 @@ async def main(url: str, most: int) -> None:
         (verdict,) = await storage.store.decide(
             "tests", [hit(most)], [Fail.CLOSED], Mode.CHECK_AND_ADD, now()
         )
-        if verdict is not None and verdict.fits:
-            os.write(sys.stdout.fileno(), b"+")
-        await asyncio.sleep(0 if verdict is not None and verdict.fits else 0.01)
+        assert verdict is not None
+        if verdict.fits or verdict.reset_ns:  # not refused for want of Redis
+            os.write(sys.stdout.fileno(), b"+" if verdict.fits else b"-")
+        await asyncio.sleep(0 if verdict.fits else 0.01)
     await storage.stop()
 
 
