@@ -18,6 +18,7 @@ namespace tollhouse {
 constexpr size_t RECORD_SIZE = 72, VERDICT_SIZE = 48, DECISION_HEAD = 4;
 constexpr double LARGEST_NUMBER = 9007199254740991.0;  // 2^53 - 1: above, doubles skip integers
 constexpr int64_t MICROSECOND = 1000;
+constexpr int64_t LONGEST_WINDOW_US = (int64_t(1) << 51) - 1;  // 71 years: its end stays exact
 
 enum RecordFlag : uint8_t { BINDING = 1, ALWAYS = 2, GIVE_BACK = 4, OF_LEASE = 8 };
 enum ResultStatus : uint8_t { STATUS_FITS = 0, STATUS_REFUSED = 1, STATUS_FAILED = 2 };
@@ -31,6 +32,11 @@ inline double store_number(uint64_t value) {
     return value < uint64_t(LARGEST_NUMBER) ? double(value) : LARGEST_NUMBER;
 }
 inline double store_microseconds(int64_t ns) { return double(ns / MICROSECOND); }
+// Rounded up, so that no window becomes one of 0, which never counts.
+inline double store_window(int64_t ns) {
+    int64_t us = ns / MICROSECOND + (ns % MICROSECOND != 0);
+    return double(us < LONGEST_WINDOW_US ? us : LONGEST_WINDOW_US);
+}
 
 inline void put_field(char *record, RecordField field, double value) {
     std::memcpy(record + 8 + 8 * field, &value, 8);
@@ -45,7 +51,7 @@ inline void write_record(char *to, const CounterHit &hit, Clock clock, double le
                  (hit.give_back ? GIVE_BACK : 0));
     put_field(to, AMOUNT, store_number(hit.amount));
     put_field(to, MAX_VALUE, store_number(quota.max_value));
-    put_field(to, WINDOW, store_microseconds(quota.window_ns));
+    put_field(to, WINDOW, store_window(quota.window_ns));
     put_field(to, BURST, store_number(quota.burst));
     put_field(to, LEASE_WANTED, lease_wanted);
     if (!quota.calendar) return;
@@ -114,7 +120,7 @@ struct StoreVerdict {
     double field(VerdictField which) const { return fields[which]; }
     int64_t ns(VerdictField which) const {
         double us = fields[which];
-        return us < 0 || us >= LARGEST_NUMBER / 1000 ? INT64_MAX : int64_t(us) * MICROSECOND;
+        return us < 0 || us >= INT64_MAX / MICROSECOND ? INT64_MAX : int64_t(us) * MICROSECOND;
     }
 };
 

@@ -218,6 +218,15 @@ function bucket.give(state, quota, amount)
 end
 function bucket.running() return 0 end
 function bucket.life(state) return state.full - now + (state.fraction > 0 and 1 or 0) end
+-- As if the hit were charged, which another one of its decision prevents.
+function bucket.life_after(state, quota)
+  local full, fraction = state.full, state.fraction
+  local change = quota.gives and bucket.give or bucket.add
+  change(state, quota, quota.amount)
+  local life = bucket.life(state)
+  state.full, state.fraction = full, fraction
+  return life
+end
 function bucket.fresh() return {algorithm = 5, full = 0, fraction = 0, rate = 0, window = 0} end
 function bucket.decode(text)
   local _, full, fraction, rate, size = unpack('<Bdddd', text)
@@ -370,11 +379,14 @@ local function grant(hit)
 end
 
 local function settle(hit, mode, passes)
-  if mode == ADD or passes or hit.always then
+  local charged = mode == ADD or passes or hit.always
+  if charged then
     if hit.amount > 0 then charge(hit) end
     if hit.lease > 0 and (mode == ADD or passes) then grant(hit) end
   end
-  if hit.algorithm == 5 and hit.fits then hit.reset = bucket.life(hit.state) end
+  if hit.algorithm == 5 and hit.fits then
+    hit.reset = charged and bucket.life(hit.state) or bucket.life_after(hit.state, hit)
+  end
 end
 
 local hits, at_key = {}, 0

@@ -5,6 +5,7 @@ counter is taken at an instant.
 """
 
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 from fractions import Fraction
 from math import ceil, floor
@@ -161,14 +162,16 @@ class ScriptModel:
         passes = all(v.fits or not h.binding for h, v in zip(hits, verdicts, strict=True))
         for index, (hit, state) in enumerate(zip(hits, states, strict=True)):
             charged = mode is Mode.ADD or (mode is Mode.CHECK_AND_ADD and (passes or hit.always))
-            if charged and hit.delta > 0:
-                state.add(at, hit.delta)
-            elif charged and hit.delta < 0:
-                state.give(at, -hit.delta)
+            after = state if charged else deepcopy(state)
+            if hit.delta > 0:
+                after.add(at, hit.delta)
+            elif hit.delta < 0:
+                after.give(at, -hit.delta)
             if charged and hit.delta:
                 self.states[hit.limit_digest, hit.values] = state
-            if hit.quota.algorithm is Algorithm.TOKEN_BUCKET and verdicts[index].fits:
-                verdicts[index] = verdicts[index]._replace(reset_ns=state.reset(at) * 1000)
+            bucket = isinstance(after, Bucket) and mode is not Mode.CHECK
+            if bucket and verdicts[index].fits:
+                verdicts[index] = verdicts[index]._replace(reset_ns=after.reset(at) * 1000)
         return verdicts
 
     def _verdict(self, hit: Hit, state: State, at: int, mode: Mode) -> Verdict:
