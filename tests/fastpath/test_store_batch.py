@@ -253,7 +253,7 @@ async def test_numbers_past_those_of_the_store_saturate() -> None:
     [decision] = decisions(batch.groups[0])
     assert (decision.counters[0].amount, decision.counters[0].max_value) == (2**53 - 1, 2**53 - 1)
     batch.settle(0, GOOD[:4] + VERDICT.pack(0, 0, 2.0**52, -1, 0, 0))
-    assert await task == [Verdict(False, 0, FOREVER, FOREVER)]
+    assert await task == [Verdict(False, 0, 2**52 * 1000, FOREVER)]
 
 
 async def test_bad_input_is_refused() -> None:
