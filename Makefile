@@ -63,6 +63,10 @@ bench: build ## server CPU per request against a constant-answer server, into do
 bench-redis: build ## decisions per second in memory, leased, exact and one by one, into docs/benchmarks.md
 	$(PY) -m loadtests.redis_bench --rounds $(ROUNDS) --seconds $(ROUND_SECONDS) --write docs/benchmarks.md
 
+.PHONY: bench-counters
+bench-counters: build ## a million live counters: memory, decisions, sweeping; into docs/benchmarks.md
+	$(PY) -m loadtests.million_counters --write docs/benchmarks.md
+
 .PHONY: bench-parts
 bench-parts: build ## pytest-benchmark over the parts: counters, codecs, deciders, expressions
 	$(PY) -m pytest loadtests/parts -o python_files='bench_*.py' -o python_functions='bench_*' \

@@ -163,9 +163,10 @@ struct TokenBucket {
         Wide after = hit->give_back ? bucket.debt - std::min(bucket.debt, taken)
                                     : bucket.debt + taken;
         hit->fits = hit->give_back || (hit->amount <= most && after <= room);
-        Wide shown = look || (hit->always && !hit->fits) ? bucket.debt : after;
-        if (!bucket.token) hit->remaining = hit->give_back || look ? most : less(most, hit->amount);
-        else hit->remaining = shown < room ? bucket.tokens(room - shown) : 0;
+        bool before = look || (hit->always && !hit->fits);
+        Wide shown = before ? bucket.debt : after;
+        if (bucket.token) hit->remaining = shown < room ? bucket.tokens(room - shown) : 0;
+        else hit->remaining = before || hit->give_back ? most : less(most, hit->amount);
         hit->reset_ns = bucket.time(look || !hit->fits ? bucket.debt : after);
         hit->retry_ns = hit->fits ? 0 : hit->amount > most ? NEVER : bucket.time(after - room);
     }

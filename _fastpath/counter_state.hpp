@@ -13,7 +13,7 @@ constexpr int64_t NEVER = INT64_MAX;
 
 // Windows of a sliding window, a bucket or a lease are cut here, at 73 years, so that twice a window
 // is a time and an amount times a window fits 128 bits.
-constexpr int64_t LONGEST_WINDOW = int64_t(1) << 61;
+constexpr int64_t LONGEST_WINDOW = (int64_t(1) << 61) / 1000000 * 1000000;
 
 inline int64_t cut_window(const Quota &quota) {
     return std::max<int64_t>(0, std::min(quota.window_ns, LONGEST_WINDOW));

@@ -72,7 +72,7 @@ class CounterTable {
     // Lets one counter have counted `value` just now, and nothing before; false when it cannot be held.
     bool set(const char *key, uint32_t key_size, const Quota &quota, uint64_t value, Clock clock) {
         CounterHit hit = hit_of(key, key_size, quota, value);
-        CounterShard &shard = shards_[shard_number(hit.hash)];
+        CounterShard &shard = shard_of(hit);
         std::lock_guard<std::mutex> hold(shard.lock);
         find(hit, clock);
         if (hit.counter) { shard.erase(hit.counter); forget(1); }
@@ -118,7 +118,7 @@ class CounterTable {
         if (saved.left(clock) <= 0) return PASSED_OVER;
         Quota quota = saved.quota();
         CounterHit hit = hit_of(key, key_size, quota, 1);
-        std::lock_guard<std::mutex> hold(shards_[shard_number(hit.hash)].lock);
+        std::lock_guard<std::mutex> hold(shard_of(hit).lock);
         find(hit, clock);
         if (hit.live || !create_missing(&hit, 1, clock)) return PASSED_OVER;
         saved.write(&hit.counter->state, clock);
@@ -174,6 +174,8 @@ class CounterTable {
   private:
     uint32_t shard_number(uint64_t hash) const { return uint32_t(hash >> shift_) & shard_mask_; }
 
+    CounterShard &shard_of(const CounterHit &hit) { return shards_[shard_number(hit.hash)]; }
+
     void forget(uint64_t count) { if (count) size_.fetch_sub(count, std::memory_order_relaxed); }
 
     static uint64_t hash_of(const char *key, uint32_t key_size) {
@@ -195,7 +197,7 @@ class CounterTable {
     // A limit that counts in another way has another identity, so a state of another algorithm can
     // only be a remnant.
     void find(CounterHit &hit, Clock clock) {
-        CounterShard &shard = shards_[shard_number(hit.hash)];
+        CounterShard &shard = shard_of(hit);
         hit.counter = shard.find(hit.hash, hit.key, hit.key_size);
         if (hit.counter && hit.counter->state.algorithm != hit.quota->algorithm) {
             shard.erase(hit.counter);
@@ -231,7 +233,7 @@ class CounterTable {
             CounterHit &hit = hits[i];
             if (hit.counter) hit.counter->pinned = false;
             if (!done && hit.created) {
-                shards_[shard_number(hit.hash)].erase(hit.counter);
+                shard_of(hit).erase(hit.counter);
                 hit.counter = nullptr;
                 forget(1);
             }
@@ -240,7 +242,7 @@ class CounterTable {
     }
 
     bool create(CounterHit &hit, Clock clock) {
-        CounterShard &shard = shards_[shard_number(hit.hash)];
+        CounterShard &shard = shard_of(hit);
         forget(shard.sweep(clock, 4));
         if (size_.fetch_add(1, std::memory_order_relaxed) >= bound_) {
             if (!shard.evict(clock)) { forget(1); return false; }

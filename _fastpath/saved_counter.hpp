@@ -96,9 +96,9 @@ struct SavedState {
             slots->slice_ns = int64_t(extra);
             slots->advance(clock.mono_ns);
             left = std::min(left, state->window_ns());
-            int64_t first = (clock.mono_ns + left + slots->slice_ns - 1) / slots->slice_ns;
+            int64_t first = -floor_divide(-(clock.mono_ns + left), slots->slice_ns);
             for (int64_t i = 0; i < group_count; ++i)
-                if (groups[i] && first + i > slots->past) slots->add(first + i, groups[i]);
+                if (left + i * slots->slice_ns > 0) slots->add(first + i, groups[i]);
             state->expires_ns = slots->end(clock.mono_ns);
             return;
         }

@@ -23,8 +23,8 @@ UNLIMITED = 10**15  # of a limit that a benchmark must never reach
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """`limits` and `keys` size the configuration of a Tollhouse, `flags` are added to its command
-    line; `kind` picks the program."""
+    """`limits` and `keys` size the configuration of a Tollhouse, the request meets `met` of the
+    limits, `flags` are added to its command line; `kind` picks the program."""
 
     name: str
     # "ceiling", "grpcio", "native" (our server, constant answer), "one by one" (our server, each
@@ -34,6 +34,7 @@ class Contender:
     request: bytes
     answer: bytes
     limits: int = 0
+    met: int = 1
     keys: int = 0
     flags: tuple[str, ...] = ()
 
@@ -80,14 +81,17 @@ def check_request() -> bytes:
     return bytes(request.SerializeToString(deterministic=True))
 
 
-def limits_file(count: int) -> str:
-    """One limit that the request meets, and count - 1 that only an index keeps out of its way."""
+def limits_file(count: int, met: int) -> str:
+    """The request meets the first `met` of these limits; an index keeps the others out of its way.
+
+    Those that it meets have different windows, so each has a counter of its own.
+    """
     limits = [
         {
             "namespace": "bench",
             "max_value": UNLIMITED,
-            "seconds": 3600,
-            "conditions": [f"descriptors[0].user_id == 'user-{number}'"],
+            "seconds": 3600 + min(number, met),
+            "conditions": [f"descriptors[0].user_id == 'user-{max(0, number - met + 1)}'"],
             "variables": ["descriptors[0].user_id"],
         }
         for number in range(count)
@@ -167,7 +171,7 @@ def command(contender: Contender, port: int, threads: int, folder: Path) -> list
         words.append(str(place))
     else:
         limits = folder / f"{contender.name}.yaml"
-        limits.write_text(limits_file(contender.limits))
+        limits.write_text(limits_file(contender.limits, contender.met))
         words += ["--limits", str(limits)]
     return [*words, *contender.flags]
 
