@@ -6,6 +6,7 @@ from _fastpath.cells import Series
 from _fastpath.counters import CounterTable
 from _fastpath.handler import NativeHandler
 from _fastpath.plan import Plans
+from _fastpath.store_batch import StoreBatches
 
 class DescriptorDecider:
     """Decides against the published plan, byte for byte as the full lane does.
@@ -37,7 +38,8 @@ class DescriptorDecider:
     that is over outside of quota mode, else of the first with the least remaining.
 
     Deferred to the full lane: all requests with `metadata`, and those with a limit whose unit has a
-    multiplier.
+    multiplier. Where the counters are outside this process also what takes more than one decision:
+    with stop_when_over, and a counter named twice.
 
     Statistics are counted under a name per limit: the domain and the limit's keys, with the values
     that the configuration asks for. Names with values of requests are bounded by `max_names`;
@@ -58,11 +60,11 @@ class DescriptorDecider:
         metadata: bool,
         stop_when_over: bool,
         near_ratio: float,
-        deferring: bool = False,
+        batches: StoreBatches | None = None,
         max_names: int = 2000,
     ) -> None:
-        """headers: names for limit, remaining and reset. deferring: hand every request to the full
-        lane, because the counters are elsewhere."""
+        """headers: names for limit, remaining and reset. batches: where decisions over counters
+        outside this process are left."""
 
     # How the full lane counts: the same series, under the interpreter lock.
     def count_limit(self, statistics: str, amounts: Sequence[int]) -> None:

@@ -1,15 +1,19 @@
 """Native ShouldRateLimit over descriptor trees; descriptor_rls.pyi states the rules of both lanes.
 
-All limits of a request are found before a counter is asked, so deferring leaves no trace.
+All limits of a request are found before a counter is asked, so deferring leaves no trace. A call
+that waits for a store keeps its limit set alone: its limits are found once more when it goes on.
 """
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdlib cimport free, malloc
 from libc.string cimport memset, strlen
 from libcpp.string cimport string
 from libcpp.vector cimport vector
 
 from _fastpath.arena cimport Arena
 from _fastpath.cells cimport Cells, Series
+from _fastpath.counted cimport drop, retain
+from _fastpath.counter_store cimport QUEUED, SETTLED, Begun, Store, read_result
 from _fastpath.counters cimport (
     ALIGNED_WINDOW,
     CHECK_AND_ADD,
@@ -33,7 +37,14 @@ from _fastpath.descriptor_tree cimport (
     plain_steps,
     statistics_name,
 )
-from _fastpath.handler cimport OUTCOME_ANSWER, OUTCOME_DEFER, Call, NativeHandler, Outcome
+from _fastpath.handler cimport (
+    OUTCOME_ANSWER,
+    OUTCOME_DEFER,
+    OUTCOME_SUSPEND,
+    Call,
+    NativeHandler,
+    Outcome,
+)
 from _fastpath.limit_index cimport LimitIndex, LimitSet
 from _fastpath.plan cimport Plan, Plans, PlanStore
 from _fastpath.rls_answer cimport fail_malformed, fail_too_large
@@ -50,6 +61,7 @@ from _fastpath.rls_codec cimport (
     encode_current_limit,
     encode_response,
 )
+from _fastpath.store_batch cimport StoreBatches
 from _fastpath.wire cimport TextView, WireWriter
 
 cdef extern from "bounded_names.hpp" namespace "tollhouse" nogil:
@@ -96,6 +108,7 @@ cdef enum Tally:
 cdef struct Decider:
     PlanStore *plans
     Table *counters
+    Store *store            # NULL: counters are in this process
     Cells *cells
     BoundedNames *statistics
     BoundedNames *unknown
@@ -120,6 +133,7 @@ cdef struct Work:
     Decider *decider
     Call *call
     RequestView request
+    const LimitSet *limits
     const DescriptorTree *tree
     Counted *counted        # one per descriptor
     uint32_t turns
@@ -272,34 +286,117 @@ cdef bint charge_over(Work *work, CounterHit *hits, uint32_t count) noexcept nog
     return True
 
 
-# Asks the counters, no counter twice at once; False when one cannot be held.
+# The hits of one turn, in order; NULL when the arena is exhausted.
+cdef CounterHit *gather(Work *work, uint32_t turn, uint32_t *taken) noexcept nogil:
+    cdef uint32_t i
+    cdef CounterHit *hits = <CounterHit *> work.call.arena.take(
+        work.request.count * sizeof(CounterHit))
+    taken[0] = 0
+    if hits == NULL:
+        return NULL
+    for i in range(work.request.count):
+        if work.counted[i].facts != NULL and work.counted[i].turn == turn:
+            hits[taken[0]] = work.counted[i].hit
+            taken[0] += 1
+    return hits
+
+
+cdef void scatter(Work *work, uint32_t turn, const CounterHit *hits) noexcept nogil:
+    cdef uint32_t i, taken = 0
+    for i in range(work.request.count):
+        if work.counted[i].facts != NULL and work.counted[i].turn == turn:
+            work.counted[i].hit = hits[taken]
+            taken += 1
+
+
+# Asks the counters of this process, none twice at once; False when one cannot be held.
 cdef bint charge(Work *work) noexcept nogil:
-    cdef uint32_t turn, i, taken, count = work.request.count
+    cdef uint32_t turn, taken
     cdef Decision decision
     cdef CounterHit *hits
-    if not work.turns:
-        return True
-    hits = <CounterHit *> work.call.arena.take(count * sizeof(CounterHit))
-    if hits == NULL:
-        return False
     for turn in range(work.turns):
-        taken = 0
-        for i in range(count):
-            if work.counted[i].facts != NULL and work.counted[i].turn == turn:
-                hits[taken] = work.counted[i].hit
-                taken += 1
+        hits = gather(work, turn, &taken)
+        if hits == NULL:
+            return False
         decision = work.decider.counters.decide(hits, taken, work.call.clock, CHECK_AND_ADD)
         if decision == NO_ROOM:
             return False
         if decision == REFUSED and work.decider.stop_when_over:
             if not charge_over(work, hits, taken):
                 return False
-        taken = 0
-        for i in range(count):
-            if work.counted[i].facts != NULL and work.counted[i].turn == turn:
-                work.counted[i].hit = hits[taken]
-                taken += 1
+        scatter(work, turn, hits)
     return True
+
+
+# What a call keeps while it waits for the store.
+cdef struct Kept:
+    Store *store
+    uint64_t number         # of the decision, while it waits; 0 afterwards
+    LimitSet *limits
+
+
+cdef void discard(void *place) noexcept nogil:
+    cdef Kept *kept = <Kept *> place
+    if kept.number:
+        kept.store.give_up(kept.number)
+    drop(kept.limits)
+    free(kept)
+
+
+# Leaves the decision with the store.
+cdef Outcome wait_for_store(Work *work) noexcept nogil:
+    cdef Store *store = work.decider.store
+    cdef uint32_t taken
+    cdef uint64_t number = 0
+    cdef Begun begun
+    cdef CounterHit *hits = gather(work, 0, &taken)
+    cdef Kept *kept = <Kept *> malloc(sizeof(Kept))
+    if hits == NULL or kept == NULL:
+        free(kept)
+        return refuse(work, STORE_ERRORS, b"Service unavailable")
+    begun = store.begin(
+        hits, taken, CHECK_AND_ADD, work.call.clock, work.call.clock.mono_ns, work.limits.tag,
+        work.call.ticket, &number)
+    if begun != QUEUED:
+        free(kept)
+        if begun != SETTLED:
+            return refuse(work, STORE_ERRORS, b"Service unavailable")
+        scatter(work, 0, hits)
+        return conclude(work)
+    kept.store = store
+    kept.number = number
+    kept.limits = <LimitSet *> work.limits
+    retain(kept.limits)
+    work.call.kept = kept
+    work.call.discard = discard
+    work.call.resume = resume
+    return OUTCOME_SUSPEND
+
+
+cdef Outcome resume(
+    void *state, Call *call, void *place, const uint8_t *result, size_t size
+) noexcept nogil:
+    cdef Kept *kept = <Kept *> place
+    cdef Work work
+    cdef uint32_t taken
+    cdef CounterHit *hits
+    cdef Outcome outcome
+    kept.number = 0
+    start(&work, <Decider *> state, call, kept.limits)
+    if (
+        decode_request(call.request, call.request_size, call.arena, &work.request) != DECODED
+        or weigh(&work) != READY
+    ):
+        outcome = fail_too_large(call)
+    else:
+        hits = gather(&work, 0, &taken)
+        if hits != NULL and read_result(<const char *> result, size, hits, taken):
+            scatter(&work, 0, hits)
+            outcome = conclude(&work)
+        else:
+            outcome = refuse(&work, STORE_ERRORS, b"Service unavailable")
+    discard(kept)
+    return outcome
 
 
 # The statistics of one descriptor: see `tally` of the full lane.
@@ -446,25 +543,45 @@ cdef Outcome answer(Work *work) noexcept nogil:
     return OUTCOME_ANSWER
 
 
+cdef Outcome conclude(Work *work) noexcept nogil:
+    count_request(work)
+    return answer(work)
+
+
 cdef Outcome decide_weighed(Work *work, Found found) noexcept nogil:
+    cdef Store *store = work.decider.store
     if found == NEEDS_FULL_LANE:
         return OUTCOME_DEFER
     if found == EXHAUSTED:
         return fail_too_large(work.call)
+    if found == READY and store != NULL and work.turns and (
+        work.turns > 1 or work.decider.stop_when_over or store.splits(work.request.count)
+    ):
+        return OUTCOME_DEFER    # takes more than one decision
     work.decider.cells.add(work.call.thread, work.decider.events[<int> CALLS], 1)
     if found == NO_UNIT:
         return refuse(work, SERVICE_ERRORS, b"rate limit override has no unit")
+    if store != NULL and work.turns:
+        return wait_for_store(work)
     if not charge(work):
         return refuse(work, STORE_ERRORS, b"Service unavailable")
-    count_request(work)
-    return answer(work)
+    return conclude(work)
+
+
+cdef void start(Work *work, Decider *decider, Call *call, const LimitSet *limits) noexcept nogil:
+    work.decider = decider
+    work.call = call
+    work.limits = limits
+    work.tree = NULL
+    if limits != NULL:
+        work.tree = <const DescriptorTree *> limits.tree
+    work.turns = 0
 
 
 cdef Outcome should_rate_limit(void *state, Call *call) noexcept nogil:
     cdef Decider *decider = <Decider *> state
     cdef Work work
     cdef const char *wrong = NULL
-    cdef const LimitSet *limits
     cdef Plan *plan = decider.plans.read(call.thread)
     cdef DecodeResult decoded = decode_request(
         call.request, call.request_size, call.arena, &work.request)
@@ -474,10 +591,7 @@ cdef Outcome should_rate_limit(void *state, Call *call) noexcept nogil:
         return fail_malformed(call)
     if decoded != DECODED:
         return fail_too_large(call)
-    work.decider = decider
-    work.call = call
-    work.tree = NULL
-    work.turns = 0
+    start(&work, decider, call, NULL)
     if not work.request.domain.size:
         wrong = b"rate limit domain must not be empty"
     elif not work.request.count:
@@ -489,9 +603,7 @@ cdef Outcome should_rate_limit(void *state, Call *call) noexcept nogil:
         return refuse(&work, SERVICE_ERRORS, wrong)
     if decider.deferring:
         return OUTCOME_DEFER
-    limits = (<const LimitIndex *> plan.limits).find(work.request.domain)
-    if limits != NULL:
-        work.tree = <const DescriptorTree *> limits.tree
+    start(&work, decider, call, (<const LimitIndex *> plan.limits).find(work.request.domain))
     return decide_weighed(&work, weigh(&work))
 
 
@@ -533,14 +645,17 @@ cdef class DescriptorDecider:
 
     def __init__(self, Plans plans, CounterTable counters, Series series, *, headers,
                  bint shadow, bint quota, bint metadata, bint stop_when_over, float near_ratio,
-                 bint deferring=False, uint32_t max_names=2000):
+                 StoreBatches batches=None, uint32_t max_names=2000):
         cdef DeciderState state = DeciderState()
         cdef Decider *decider = &state.decider
         cdef bytes name
         names = [text.encode() for text in headers or ()]
-        state.owners = (plans, counters, series, names)
+        state.owners = (plans, counters, series, batches, names)
         decider.plans = plans.store
         decider.counters = counters.table
+        decider.store = NULL
+        if batches is not None:
+            decider.store = batches.store
         decider.cells = series.cells
         decider.statistics = bounded_names(
             series, "descriptor_statistics", max_names, STATISTICS_OF_LIMIT)
@@ -552,7 +667,7 @@ cdef class DescriptorDecider:
             decider.names[i] = text_view(name)
         decider.shadow = shadow
         decider.quota = quota
-        decider.deferring = deferring or metadata
+        decider.deferring = metadata
         decider.stop_when_over = stop_when_over
         decider.near_ratio = near_ratio
         self.state = state

@@ -54,7 +54,7 @@ class RatelimitAssembly:
             self.storage.store,
             series,
             settings.options,
-            local=self.storage.batches is None,
+            batches=self.storage.batches,
         )
         # Nobody holds API keys here.
         self.housekeeping = Housekeeping(counters, IdentityTable(1), plans, now)

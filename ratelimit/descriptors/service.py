@@ -14,6 +14,7 @@ from _fastpath.rls import MALFORMED, TOO_LARGE, UNAVAILABLE_DETAIL
 from _fastpath.rls_codec import decode_rate_limit_request, encode_rate_limit_response
 from _fastpath.rls_message import RateLimitRequest
 from _fastpath.rpc import Context, Method, RpcError, Status, UnaryMethod
+from _fastpath.store_batch import StoreBatches
 from ratelimit.descriptors.active_domains import ActiveDomains
 from ratelimit.descriptors.answering import answer
 from ratelimit.descriptors.charging import charge
@@ -33,7 +34,7 @@ METHOD = "/envoy.service.ratelimit.v3.RateLimitService/ShouldRateLimit"
 
 
 class DescriptorService:
-    """local: the counters are those of `table`, so that the native handler may ask them.
+    """batches: where the native handler leaves decisions when the counters are not in `table`.
     max_names: names of statistics that requests make, and unknown domains, told apart."""
 
     def __init__(
@@ -45,7 +46,7 @@ class DescriptorService:
         series: Series,
         options: DescriptorOptions,
         *,
-        local: bool = True,
+        batches: StoreBatches | None = None,
         max_names: int = 2000,
     ) -> None:
         self.active = active
@@ -62,7 +63,7 @@ class DescriptorService:
             metadata=options.metadata,
             stop_when_over=options.stop_when_over,
             near_ratio=options.near_ratio,
-            deferring=not local,
+            batches=batches,
             max_names=max_names,
         )
 
