@@ -47,13 +47,16 @@ class LeaseTable {
                 std::vector<LeasedCounter> *renew) {
         uint64_t used = hash_all(hits, count);
         Locked locked(shards_.get(), used);
+        Lease *few[8];
+        std::vector<Lease *> many(count > 8 ? count : 0);
+        Lease **found = many.empty() ? few : many.data();
         for (size_t i = 0; i < count; ++i) {
-            Lease *lease = find(hits[i]);
-            if (!lease || !covers(*lease, hits[i], now)) return false;
+            found[i] = find(hits[i]);
+            if (!found[i] || !covers(*found[i], hits[i], now)) return false;
         }
         for (size_t i = 0; i < count; ++i) {
             CounterHit &hit = hits[i];
-            Lease &lease = *find(hit);
+            Lease &lease = *found[i];
             if (mode != CHECK) spend(lease, hit.amount, now);
             hit.fits = true;
             hit.retry_ns = 0;
