@@ -9,6 +9,7 @@ from _fastpath.counters import CounterTable
 from _fastpath.header_spec import NO_HEADERS, HeaderFamily, HeaderSpec
 from _fastpath.limit_index import limit_index, limit_set
 from _fastpath.limit_spec import Algorithm, LimitSpec, Quota
+from _fastpath.metric_labels import label_set
 from _fastpath.plan import Plans
 from _fastpath.program import NativeProgram, ProgramBuilder
 from _fastpath.rls import RateLimitDecider
@@ -27,9 +28,9 @@ def entry(key: str) -> NativeProgram:
 
 
 def decider(
-    limits: int, *, headers: HeaderSpec = NO_HEADERS, cost: str | None = None
+    limits: int, *, headers: HeaderSpec = NO_HEADERS, cost: str | None = None, labels: int = 0
 ) -> RateLimitDecider:
-    """The request meets the first of these limits."""
+    """The request meets the first of these limits; its counters have so many labels."""
     series, plans = Series(1), Plans(1)
     specs = [
         LimitSpec(
@@ -43,8 +44,15 @@ def decider(
         )
         for number, path in enumerate(["/toys", *(f"/p{n}" for n in range(1, limits))])
     ]
-    plans.publish(limit_index({"bench": limit_set("bench", specs, series)}), None)
-    return RateLimitDecider(plans, CounterTable(), series, headers=headers, statuses=True)
+    named = [(f"label{n}", entry("user_id")) for n in range(labels)]
+    plans.publish(
+        limit_index({"bench": limit_set("bench", specs, series)}),
+        None,
+        label_set(named, None, True) if labels else None,
+    )
+    return RateLimitDecider(
+        plans, CounterTable(), series, headers=headers, statuses=True, max_labeled_series=1000
+    )
 
 
 def bench_constant_answer(benchmark: BenchmarkFixture) -> None:
@@ -59,6 +67,11 @@ def bench_should_rate_limit(benchmark: BenchmarkFixture, limits: int) -> None:
 @pytest.mark.parametrize("cost", ["5", "hits * 10", "size(descriptors[0].user_id) + hits"])
 def bench_should_rate_limit_with_a_cost(benchmark: BenchmarkFixture, cost: str) -> None:
     benchmark(decider(1, cost=cost).should_rate_limit, REQUEST, 1, 1)
+
+
+@pytest.mark.parametrize("labels", [1, 4])
+def bench_should_rate_limit_with_metric_labels(benchmark: BenchmarkFixture, labels: int) -> None:
+    benchmark(decider(1, labels=labels).should_rate_limit, REQUEST, 1, 1)
 
 
 @pytest.mark.parametrize("family", [family for family in HeaderFamily if family])

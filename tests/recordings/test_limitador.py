@@ -22,11 +22,8 @@ RECORDINGS = ROOT.parent / "shared" / "recordings" / "ratelimit"
 DIFFERENCES = yaml.safe_load((Path(__file__).parent / "limitador.yaml").read_text())
 CASES = DIFFERENCES["cases"]
 DEFECTS = DIFFERENCES["defects"]
-# The disk storage and redis_cached.
+# They need redis_cached.
 UNTESTED = {
-    "disk-counters-with-variables",
-    "disk-report-past-maximum",
-    "reload-disk-drop-limit",
     "redis-cached-cold-over-maximum",
     "redis-cached-exhausted-key-after-restart",
     "redis-cached-report-then-decide",

@@ -4,7 +4,7 @@ import json
 import socket
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -76,6 +76,18 @@ def ask(server: ServerProcess, hits: int = 1, user: str = "a", method: str = SHO
     return call(server, method, request, rls_pb2.RateLimitResponse).overall_code
 
 
+def status(server: ServerProcess) -> Any:
+    with urllib.request.urlopen(f"http://{server.http}/status", timeout=5) as response:
+        return json.load(response)
+
+
+def within(condition: Callable[[], bool]) -> None:
+    give_up = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < give_up
+        time.sleep(0.01)
+
+
 def counters(server: ServerProcess) -> list[tuple[str, int]]:
     with urllib.request.urlopen(f"http://{server.http}/counters/n", timeout=5) as response:
         listed = json.load(response)
@@ -132,3 +144,19 @@ def test_every_call_without_redis_fails_at_once(redis: RedisServer, limits: Path
                 ask(server)
             assert failed.value.code() is grpc.StatusCode.UNAVAILABLE
             assert time.monotonic() - before < 2
+
+
+def test_disk_keeps_values_reports_and_what_is_dropped(limits: Path, tmp_path: Path) -> None:
+    disk = ("disk", str(tmp_path / "data"))
+    with running(limits, *disk) as server:
+        ask(server, 1, "a")
+        ask(server, 20, "b", REPORT)
+    with running(limits, *disk) as server:
+        assert counters(server) == [("a", 4), ("b", 0)]
+        assert ask(server, 1, "b") == OVER_LIMIT
+        limits.write_text("[]\n")
+        within(lambda: status(server)["config_version"] == 1)
+        limits.write_text(USER)
+        within(lambda: status(server)["config_version"] == 2)
+        assert counters(server) == []
+        assert ask(server, 5, "b") == OK
