@@ -156,7 +156,7 @@ class RedisStorage:
         self.store: CounterStore = self._store
         self._records = RedisRecords(self._redis, self._store.topology)
         self.records: Records = self._records
-        self.collector: Collector = RedisCollector(self._store.health, batches)
+        self.collector: Collector = RedisCollector(self._store.health, batches, leased=leased)
 
     async def start(self) -> None:
         await self._store.start()

@@ -12,9 +12,9 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
-from _fastpath.store_batch import StoreBatches
+from _fastpath.store_batch import StoreBatches, StoreStats
 from _fastpath.verbatim_counter import VERBATIM_COUNTER
-from ratelimit.redis.health import BUCKETS_SECONDS, Health, State
+from ratelimit.redis.health import BUCKETS_SECONDS, Counts, Health, State
 from ratelimit.state import CounterState
 
 
@@ -44,9 +44,12 @@ class StateCollector(Collector):
 
 
 class RedisCollector(Collector):
-    def __init__(self, health: Health, batches: StoreBatches) -> None:
+    """leased: also what Limitador tells of its cached storage, of which leases take the place."""
+
+    def __init__(self, health: Health, batches: StoreBatches, *, leased: bool) -> None:
         self._health = health
         self._batches = batches
+        self._leased = leased
 
     def collect(self) -> Iterator[Metric]:
         yield _partitioned(self._health.state is not State.UP)
@@ -80,6 +83,19 @@ class RedisCollector(Collector):
         yield _gauge("waiting", "Decisions that wait for a batch", stats.waiting)
         yield _gauge("leased_counters", "Counters that hold a lease", stats.leased_counters)
         yield _gauge("leased_hits", "Hits held in leases", stats.leased_units)
+        if self._leased:
+            yield from _of_a_cache(counts, stats)
+
+
+def _of_a_cache(counts: Counts, stats: StoreStats) -> Iterator[Metric]:
+    yield GaugeMetricFamily("batcher_size", "Decisions that wait for a batch", value=stats.waiting)
+    yield GaugeMetricFamily("cache_size", "Counters that hold a lease", value=stats.leased_counters)
+    yield SummaryMetricFamily(
+        "batcher_flush_size",
+        "Decisions per batch",
+        count_value=counts.batches,
+        sum_value=counts.decisions,
+    )
 
 
 def _counted(name: str, text: str, counts: Mapping[str, int], label: str = "") -> Metric:

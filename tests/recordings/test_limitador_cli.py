@@ -4,11 +4,9 @@ What ends by itself runs in this process, as the recordings' own tool would in a
 runs in one of its own.
 """
 
-import fnmatch
 import importlib
 import json
 import re
-import shlex
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,17 +16,10 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.recordings.limitador_replay import COMMAND, RECORDINGS, ROOT
 from tollhouse.__main__ import main
 
-ROOT = Path(__file__).resolve().parents[2]
-RECORDINGS = ROOT.parent / "shared" / "recordings" / "ratelimit"
 CASES = [json.loads(path.read_text()) for path in sorted(RECORDINGS.glob("recordings/cli/*.json"))]
-LEFT_OUT = [
-    name
-    for group in yaml.safe_load((Path(__file__).parent / "limitador.yaml").read_text())["cli"]
-    for name in group["names"]
-]
-COMMAND = f"{shlex.quote(sys.executable)} -m tollhouse limitador {{argv}}"
 VARIABLES = ("REDIS_URL", "RUST_LOG", "LIMITS_FILE", "RATE_LIMIT_HEADERS")
 
 pytestmark = pytest.mark.skipif(not CASES, reason="the recordings are not here")
@@ -39,7 +30,6 @@ def taken(*, serving: bool) -> list[Any]:
         pytest.param(case, id=case["name"])
         for case in CASES
         if (bool(case.get("serves")) or "{redis}" in str(case)) == serving
-        and not any(fnmatch.fnmatchcase(case["name"], pattern) for pattern in LEFT_OUT)
     ]
 
 
@@ -97,6 +87,6 @@ def tool_difference(case: dict[str, Any], code: int, out: str, err: str) -> list
 @pytest.mark.slow
 @pytest.mark.parametrize("case", taken(serving=True))
 def test_line_that_serves(case: dict[str, Any], tool: ModuleType) -> None:
-    result = tool.attempt(COMMAND, case)
+    result = tool.attempt(f"{COMMAND} {{argv}}", case)
     assert not isinstance(result, Exception), result
     assert importlib.import_module("lib").diff(case["result"], result) == []

@@ -160,3 +160,14 @@ def test_disk_keeps_values_reports_and_what_is_dropped(limits: Path, tmp_path: P
         within(lambda: status(server)["config_version"] == 2)
         assert counters(server) == []
         assert ask(server, 5, "b") == OK
+
+
+def test_cached_redis_knows_what_it_did_not_count(redis: RedisServer, limits: Path) -> None:
+    cached = ("redis_cached", redis.url, "--flush-period", "200")
+    with running(limits, *cached) as server:
+        assert ask(server, 9, "cold") == OVER_LIMIT
+        assert ask(server, 5, "reported", REPORT) == OK
+        assert ask(server, 1, "reported") == OVER_LIMIT
+        assert ask(server, 5, "exhausted") == OK
+    with running(limits, *cached) as server:
+        assert ask(server, 1, "exhausted") == OVER_LIMIT

@@ -21,6 +21,7 @@ EXAMPLES = {
     "state": ("f", Path("f")),
     "state_flush_seconds": ("0.5", 0.5),
     "redis_url": (URL, URL),
+    "redis_mode": ("leased", RedisMode.LEASED),
     "redis_hash_tag": ("KEY", HashTag.KEY),
     "redis_timeout_seconds": ("0.5", 0.5),
     "redis_connect_timeout_seconds": ("2", 2.0),
@@ -34,7 +35,7 @@ EXAMPLES = {
     "fail": ("open", Fail.OPEN),
 }
 PAIRED = {"redis_certificate_file", "redis_key_file"}
-NOT_YET = {"redis_mode"}
+WITHOUT_FLAG = {"redis_sentinel_password"}  # a command line is for all to see
 
 
 def storage(*arguments: str, **environment: str) -> StorageSettings:
@@ -49,8 +50,8 @@ def limitador(*arguments: str, **environment: str) -> StorageSettings:
 
 def test_every_setting_has_a_flag() -> None:
     settings = {field.name for field in fields(StorageSettings)}
-    assert settings == {flag.field for flag in STORAGE_FLAGS}
-    assert settings == EXAMPLES.keys() | PAIRED | NOT_YET
+    assert settings - WITHOUT_FLAG == {flag.field for flag in STORAGE_FLAGS}
+    assert settings == EXAMPLES.keys() | PAIRED | WITHOUT_FLAG
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
