@@ -62,9 +62,9 @@ class Keyspace:
             async with self._linked(address) as link:
                 while True:
                     after, page = await self._scan(link, digests, after, STEP)
-                    for key, _, _ in page.found:
-                        (reply,) = await link.exchange([command(b"UNLINK", key)])
-                        removed += _number(reply)
+                    unlink = [command(b"UNLINK", key) for key, _, _ in page.found]
+                    replies = await self._exchange(link, unlink, len(unlink))
+                    removed += sum(map(_number, replies))
                     if after == "0":
                         break
         return removed
@@ -125,6 +125,8 @@ class Keyspace:
         return told[0].decode(), Page("", int(time[0]) * 1_000_000 + int(time[1]), found)
 
     async def _exchange(self, link: Link, packed: list[bytes], replies: int) -> list[Reply]:
+        if not packed:
+            return []
         async with asyncio.timeout(self._settings.connect_timeout_seconds):
             return await link.exchange(packed, replies)
 

@@ -119,8 +119,9 @@ class Cluster:
         if not isinstance(reply, list):
             raise RedisFault(Fault.CLUSTER, "CLUSTER SLOTS gave no list")
         for first, last, (host, port, *_), *_ in reply:
-            # An empty host is the one that was asked.
-            address = Address((host or b"").decode() or asked.host, port)
+            # A host that is empty or "?" is not known to itself: it is the one that was asked.
+            known = (host or b"").decode().strip("?")
+            address = Address(known or asked.host, port)
             slots[first : last + 1] = [address] * (last + 1 - first)
         masters = sorted({address for address in slots if address is not None})
         if not masters:
