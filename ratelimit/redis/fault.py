@@ -43,6 +43,7 @@ _FAULTS: tuple[tuple[type[BaseException], Fault], ...] = (
     (exceptions.BusyLoadingError, Fault.LOADING),
     (exceptions.ReadOnlyError, Fault.READONLY),
     (exceptions.OutOfMemoryError, Fault.OOM),
+    (exceptions.MasterDownError, Fault.READONLY),
     (exceptions.ClusterError, Fault.CLUSTER),
     (exceptions.AskError, Fault.CLUSTER),
     (exceptions.TryAgainError, Fault.CLUSTER),

@@ -1,6 +1,8 @@
 """The store on one plain Redis: decisions, listing, changes, expiry."""
 
 import asyncio
+import re
+from pathlib import Path
 
 import pytest
 import redis
@@ -8,7 +10,9 @@ import redis
 from _fastpath.counters import Mode
 from _fastpath.limit_spec import Algorithm, Fail, Quota
 from ratelimit.errors import StoreUnavailable
+from ratelimit.redis.reservation_records import RedisRecords
 from ratelimit.redis.settings import RedisSettings
+from ratelimit.reservations import Reservation
 from tests.redis.servers import RedisServer
 from tests.redis.stores import LIMIT, Opened, hit, opened, quota
 
@@ -144,3 +148,30 @@ async def test_password_is_shown_nowhere(server: RedisServer) -> None:
     assert trouble is not None
     assert "invalid username-password" in trouble
     assert "hunter2" not in trouble
+
+
+async def test_documented_permissions_are_enough(
+    server: RedisServer, client: "redis.Redis[bytes]"
+) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "redis.md").read_text()
+    (rules,) = re.findall(r"keys `(~\S+)`, the commands `([^`]*)`", text)
+    client.execute_command("ACL", "LOG", "RESET")
+    client.execute_command("ACL", "SETUSER", "least", "on", ">p", *" ".join(rules).split())
+    try:
+        url = f"redis://least:p@127.0.0.1:{server.port}/0"
+        async with opened(RedisSettings(url)) as store:
+            assert await store.fits(1)
+            assert not await store.fits(1)
+            await store.store.set("tests", LIMIT, quota(9), ("b",), 7)
+            _, listed = await store.store.list({LIMIT}, "", 100)
+            assert len(listed) == 2
+            assert await store.store.reset("tests", LIMIT, ("b",))
+            assert await store.store.remove({LIMIT}) == 1
+            records = RedisRecords(RedisSettings(url), store.store.topology)
+            held = Reservation("n", 2**62, ())
+            await records.put("id", held, 1.0)
+            assert await records.take("id") == held
+            await records.stop()
+        assert client.execute_command("ACL", "LOG") == []
+    finally:
+        client.execute_command("ACL", "DELUSER", "least")
