@@ -22,6 +22,7 @@ from ratelimit.replay.report import Report, report
 from ratelimit.replay.simulation import Simulation
 from tollhouse.errors import StartError
 from tollhouse.replay_flags import ReplaySettings
+from tollhouse.terminal import printable
 
 
 def run(settings: ReplaySettings) -> int:
@@ -118,7 +119,7 @@ def show(made: Report, console: Console) -> None:
     if made.skipped:
         console.print(f"{made.skipped:,} of {made.lines:,} lines could not be read")
     for entry in made.unmapped:
-        console.print(f"no request had a value for {entry}; see --map", markup=False)
+        console.print(printable(f"no request had a value for {entry}; see --map"))
     table = Table("limit", box=None, header_style="bold")
     for column in ("requests", "refused", "share", "suggested"):
         table.add_column(column, justify="right")
@@ -126,11 +127,11 @@ def show(made: Report, console: Console) -> None:
     for limit in made.limits:
         worst = limit.worst_keys[0] if limit.worst_keys else None
         table.add_row(
-            title(limit),
+            printable(title(limit)),
             f"{limit.requests:,}",
             f"{limit.refused:,}",
             f"{limit.refused / limit.requests:.2%}" if limit.requests else "",
             "" if limit.suggested_value is None else f"{limit.suggested_value:,}",
-            f"{key_text(worst.values)} ({worst.refused:,})" if worst else "",
+            printable(f"{key_text(worst.values)} ({worst.refused:,})" if worst else ""),
         )
     console.print(table)

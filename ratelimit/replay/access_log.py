@@ -6,21 +6,25 @@ A line says by its first character which of them it is, so one file may mix them
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
 import msgspec
 
 SECOND_NS = 1_000_000_000
+MOST_SECONDS = 2**63 // SECOND_NS  # that nanoseconds in 64 bits can tell
+_EPOCH = datetime.fromtimestamp(0, UTC)
 
 _COMMON = re.compile(
     r"(?P<remote_address>\S+) \S+ (?P<user>\S+) \[(?P<time>[^\]]+)\] "
     r'"(?P<method>[^ "]+) (?P<target>[^ "]*)[^"]*" (?P<status>\d{3}|-) (?P<bytes>\d+|-)'
     r'(?: "(?P<referer>[^"]*)" "(?P<user_agent>[^"]*)")?'
 )
+# Each part between status and sizes is either quoted or begins without a quote: were both readings
+# possible, a peer's header full of quotes would take exponential time.
 _ENVOY = re.compile(
     r'\[(?P<time>[^\]]+)\] "(?P<method>[^ "]+) (?P<target>[^ "]*)[^"]*" (?P<status>\d+|-) '
-    r'\S+ (?:"[^"]*" |\S+ )*?(?P<bytes_received>\d+) (?P<bytes>\d+) (?P<duration>\d+|-) \S+ '
+    r'\S+ (?:"[^"]*" |[^\s"]\S* )*?(?P<bytes_received>\d+) (?P<bytes>\d+) (?P<duration>\d+|-) \S+ '
     r'"(?P<remote_address>[^"]*)" "(?P<user_agent>[^"]*)" "(?P<request_id>[^"]*)" '
     r'"(?P<host>[^"]*)"'
 )
@@ -88,7 +92,7 @@ def _split(fields: dict[str, str], target: str) -> dict[str, str]:
 @lru_cache(maxsize=256)
 def time_ns(text: str) -> int | None:
     """RFC 3339, the common log format's time, or seconds since the epoch (milliseconds and finer
-    units are told by their size); None for anything else."""
+    units are told by their size); None for anything else, and before 1970 and after 2261."""
     if not text:
         return None
     try:
@@ -106,12 +110,15 @@ def time_ns(text: str) -> int | None:
             return None
     if moment.tzinfo is None:
         return None
-    return int(moment.timestamp()) * SECOND_NS + moment.microsecond * 1000
+    seconds = (moment - _EPOCH) // timedelta(seconds=1)
+    if not 0 <= seconds < MOST_SECONDS:
+        return None
+    return seconds * SECOND_NS + moment.microsecond * 1000
 
 
 def _epoch_ns(number: float) -> int | None:
-    """A time between 1973 and 5138, whichever unit makes it one."""
+    """A time between 1973 and 2261, whichever unit makes it one."""
     for scale in (SECOND_NS, 1_000_000, 1000, 1):
-        if 1e8 <= number * scale / SECOND_NS < 1e11:
+        if 1e8 <= number * scale / SECOND_NS < MOST_SECONDS:
             return int(number * scale)
     return None

@@ -3,6 +3,7 @@
 import gzip
 import heapq
 import sys
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from io import BufferedIOBase, BufferedReader
@@ -43,6 +44,8 @@ class LogFiles:
             raise ReplayError(f"{path}: cannot be read: {error.strerror or error}") from error
         except EOFError as error:
             raise ReplayError(f"{path}: cannot be read: the gzip data is cut off") from error
+        except zlib.error as error:
+            raise ReplayError(f"{path}: cannot be read: the gzip data is damaged") from error
 
     def _of_stream(self, raw: BufferedReader, stream: BufferedIOBase) -> Iterator[Record]:
         used = 0

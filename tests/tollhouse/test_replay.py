@@ -134,6 +134,28 @@ def test_too_long_line_is_skipped(
     assert (report["lines"], report["skipped"], report["requests"]) == (2, 1, 1)
 
 
+def test_table_shows_what_requests_said_as_plain_text(
+    limits: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = tmp_path / "access.log"
+    log.write_text("\n".join(line(second, "[/red]\x1b[31m") for second in range(4)))
+    assert main(["replay", "--limits", limits, str(log)]) == 0
+    told = capsys.readouterr().out
+    assert "\x1b" not in told
+    assert "[/red]\\x1b[31m" in told.replace("\n", "").replace(" ", "")
+
+
+def test_damaged_gzip_is_told(
+    limits: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = tmp_path / "access.log.gz"
+    data = bytearray(gzip.compress(line(0, "ann").encode() * 1000))
+    data[20:40] = b"\xff" * 20
+    log.write_bytes(data)
+    assert main(["replay", "--limits", limits, str(log)]) == 1
+    assert "cannot be read: the gzip data is damaged" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [

@@ -103,6 +103,11 @@ def test_line_without_form_or_time_is_no_record(line: str) -> None:
     assert read_line(line) is None
 
 
+def test_header_full_of_quotes_takes_no_time() -> None:
+    """With two readings for each part this would take longer than the universe has been there."""
+    assert read_line('[2026-03-01T12:00:00Z] "GET / HTTP/1.1" 200 - ' + '"a" ' * 1000) is None
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -120,6 +125,11 @@ def test_forms_of_a_time(text: str) -> None:
     assert time_ns(text) == NOON
 
 
-@pytest.mark.parametrize("text", ["", "-", "12", "nan", "inf", "2026-03-01T12:00:00", "1e400"])
+BEYOND = ["0001-01-01T00:00:00Z", "1969-12-31T23:59:59Z", "2500-01-01T00:00:00Z", "1e10"]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "-", "12", "nan", "inf", "2026-03-01T12:00:00", "1e400", *BEYOND]
+)
 def test_no_time(text: str) -> None:
     assert time_ns(text) is None
