@@ -6,6 +6,7 @@ things have moved, or is lost.
 """
 
 import asyncio
+import logging
 import os
 import random
 from contextlib import suppress
@@ -20,6 +21,7 @@ from ratelimit.redis.node import FIRST_DELAY_SECONDS, LONGEST_DELAY_SECONDS, Nod
 from ratelimit.redis.settings import Address, RedisSettings, TopologyKind
 from ratelimit.redis.topology import Topology, topology
 
+LOG = logging.getLogger(__name__)
 MOST_PER_BATCH = 256
 """Decisions. Redis does nothing else meanwhile: about two milliseconds."""
 MOST_AT_ONCE = 16
@@ -138,9 +140,8 @@ class Engine:
         while True:
             await self._stale.wait()
             self._stale.clear()
-            try:
-                await self.topology.refresh()
-            except RedisFault as fault:
+            fault = await self._refresh()
+            if fault is not None:
                 self.health.failed(name, fault)
                 self._stale.set()
                 delay = min(delay * 2, LONGEST_DELAY_SECONDS)
@@ -150,6 +151,17 @@ class Engine:
                 self._adopt()
             self._pump()
             await asyncio.sleep(delay * random.uniform(0.5, 1.0))
+
+    async def _refresh(self) -> RedisFault | None:
+        """Returns what went wrong."""
+        try:
+            await self.topology.refresh()
+        except RedisFault as fault:
+            return fault
+        except Exception as error:
+            LOG.exception("Redis: a defect; asking the topology again")
+            return RedisFault(Fault.CONNECTION, type(error).__name__)
+        return None
 
     def _adopt(self) -> None:
         masters = set(self.topology.masters)

@@ -65,9 +65,6 @@ class Health:
             return State.UP
         return State.DOWN if states <= {State.DOWN} else State.DEGRADED
 
-    def of(self, name: str) -> State:
-        return self._states.get(name, State.DOWN)
-
     def nodes(self) -> Iterator[tuple[str, State]]:
         yield from self._states.items()
 

@@ -7,6 +7,7 @@ other processes.
 """
 
 import asyncio
+import logging
 import random
 import time
 from collections.abc import Callable
@@ -23,6 +24,7 @@ from ratelimit.redis.link import Link, Reply
 from ratelimit.redis.settings import Address
 from ratelimit.redis.wire import command, evalsha
 
+LOG = logging.getLogger(__name__)
 FIRST_DELAY_SECONDS = 0.05
 LONGEST_DELAY_SECONDS = 5.0
 MOST_WAITING = 65_536
@@ -131,6 +133,10 @@ class Node:
             await self._serve()
         except RedisFault as error:
             fault = error
+            self._health.failed(str(self.address), fault)
+        except Exception as error:
+            LOG.exception("Redis %s: a defect; connecting again", self.address)
+            fault = RedisFault(Fault.CONNECTION, type(error).__name__)
             self._health.failed(str(self.address), fault)
         finally:
             self.up = self.idle = False

@@ -118,11 +118,14 @@ class Cluster:
         slots: list[Address | None] = [None] * SLOTS
         if not isinstance(reply, list):
             raise RedisFault(Fault.CLUSTER, "CLUSTER SLOTS gave no list")
-        for first, last, (host, port, *_), *_ in reply:
-            # A host that is empty or "?" is not known to itself: it is the one that was asked.
-            known = (host or b"").decode().strip("?")
-            address = Address(known or asked.host, port)
-            slots[first : last + 1] = [address] * (last + 1 - first)
+        try:
+            for first, last, (host, port, *_), *_ in reply:
+                # A host that is empty or "?" is not known to itself: it is the one that was asked.
+                known = (host or b"").decode().strip("?")
+                address = Address(known or asked.host, port)
+                slots[first : last + 1] = [address] * (last + 1 - first)
+        except (ValueError, TypeError, AttributeError) as error:
+            raise RedisFault(Fault.CLUSTER, "CLUSTER SLOTS gave no list of slots") from error
         masters = sorted({address for address in slots if address is not None})
         if not masters:
             raise RedisFault(Fault.CLUSTER, "the Cluster serves no slot")

@@ -14,6 +14,7 @@ from _fastpath.counters import Mode
 from _fastpath.limit_spec import Fail
 from ratelimit.errors import StoreUnavailable
 from ratelimit.redis.health import State
+from ratelimit.redis.link import Link
 from ratelimit.redis.settings import RedisSettings
 from tests.redis.fault_proxy import FaultProxy, proxied
 from tests.redis.servers import RedisServer
@@ -276,3 +277,16 @@ def block(server: RedisServer) -> None:
     """Until it is killed."""
     with server.client() as client, pytest.raises(redis.ResponseError):
         client.eval("while true do end", 0)
+
+
+async def test_defect_ends_no_more_than_a_connection(
+    store: Opened, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def broken(link: Link, replies: int) -> list[object]:
+        raise AttributeError("a surprise of a library")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Link, "receive", broken)
+        assert await is_away(store)
+        assert "a surprise of a library" in caplog.text
+    await comes_to(store, away=False)
