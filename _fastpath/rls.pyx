@@ -159,6 +159,7 @@ cdef Outcome decide(Decider *decider, Call *call, Method method) noexcept nogil:
     work.decider = decider
     work.call = call
     work.method = method
+    work.plan = plan
     work.limits = NULL
     work.labels = <const LabelSet *> plan.labels
     work.bound = False

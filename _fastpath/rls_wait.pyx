@@ -1,7 +1,7 @@
 """Rate limit requests whose counters live in a store: kept while they wait, taken up again after.
 
 What is kept is one heap block: the hits with their keys, the limits that own them and what is to be
-counted. It holds a reference to the limit set, so a reload in between changes nothing. The request
+counted. It holds a reference to the plan, so a reload in between changes nothing. The request
 itself stays with the call and is decoded again.
 """
 
@@ -10,7 +10,7 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
-from _fastpath.counted cimport drop, retain
+from _fastpath.counted cimport retain
 from _fastpath.counter_store cimport (
     FAIL_OPEN,
     OVERLOADED,
@@ -24,15 +24,16 @@ from _fastpath.counters cimport ADD, CHECK, CHECK_AND_ADD, NO_ROOM, CounterHit, 
 from _fastpath.handler cimport Call
 from _fastpath.limit_index cimport Limit, LimitSet
 from _fastpath.metric_labels cimport LabelSet
+from _fastpath.plan cimport Plan
 from _fastpath.rls_codec cimport DECODED, decode_request
 from _fastpath.rls_work cimport CHECK_RATE_LIMIT, REPORT, Decider, Method, Work
 
 
 cdef struct Kept:
-    Store *store
+    Decider *decider
     uint64_t number             # of the decision, while it waits; 0 afterwards
-    LimitSet *limits            # counted, like the labels
-    LabelSet *labels
+    Plan *plan                  # counted
+    const LimitSet *limits
     Method method
     uint32_t applied
     uint32_t refusing
@@ -66,12 +67,11 @@ cdef Kept *keep(Work *work) noexcept nogil:
     cdef const Limit **owners = <const Limit **> (hits + count)
     cdef uint32_t *noted = <uint32_t *> (owners + count)
     cdef char *keys = <char *> noted + padded(work.noted_count * sizeof(uint32_t))
-    kept.store = work.decider.store
+    kept.decider = work.decider
     kept.number = 0
-    kept.limits = <LimitSet *> work.limits
-    retain(kept.limits)
-    kept.labels = <LabelSet *> work.labels
-    retain(kept.labels)
+    kept.plan = work.plan
+    retain(kept.plan)
+    kept.limits = work.limits
     kept.method = work.method
     kept.applied = work.applied
     kept.refusing = work.refusing
@@ -101,8 +101,9 @@ cdef bint take_up(Work *work, Decider *decider, Call *call, void *place, const u
     work.decider = decider
     work.call = call
     work.method = kept.method
+    work.plan = kept.plan
     work.limits = kept.limits
-    work.labels = kept.labels
+    work.labels = <const LabelSet *> kept.plan.labels
     work.bound = False
     work.applied = kept.applied
     work.refusing = kept.refusing
@@ -122,9 +123,8 @@ cdef bint take_up(Work *work, Decider *decider, Call *call, void *place, const u
 cdef void discard_work(void *place) noexcept nogil:
     cdef Kept *kept = <Kept *> place
     if kept.number:
-        kept.store.give_up(kept.number)
-    drop(kept.limits)
-    drop(kept.labels)
+        kept.decider.store.give_up(kept.number)
+    kept.decider.plans.let_go(kept.plan)
     free(kept)
 
 

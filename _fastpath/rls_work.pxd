@@ -8,7 +8,7 @@ from _fastpath.counters cimport CounterHit, Table
 from _fastpath.handler cimport Call
 from _fastpath.limit_index cimport Limit, LimitSet
 from _fastpath.metric_labels cimport LabelSeries, LabelSet
-from _fastpath.plan cimport PlanStore
+from _fastpath.plan cimport Plan, PlanStore
 from _fastpath.program cimport Evaluation
 from _fastpath.rate_limit_headers cimport HeaderSettings
 from _fastpath.rls_codec cimport RequestView
@@ -54,6 +54,7 @@ cdef struct Work:
     Call *call
     Method method
     RequestView request
+    Plan *plan              # holds the limits and labels
     const LimitSet *limits
     const LabelSet *labels  # NULL: none are configured
     Roots roots
