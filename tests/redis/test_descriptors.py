@@ -49,13 +49,8 @@ class Lanes:
         """Raises RpcError."""
         clock = now()
         if native:
-            (
-                outcome,
-                message,
-                status,
-                detail,
-                _,
-            ) = await self.service.decider.should_rate_limit.decide(data, *clock)
+            handler = self.service.decider.should_rate_limit
+            outcome, message, status, detail, _ = await handler.decide(data, *clock)
             self.outcomes.append(outcome)
             if outcome == "answer":
                 if status:

@@ -1,0 +1,1 @@
+"""Compiled answers over descriptors; nothing of it is reachable from Python."""

@@ -1,0 +1,1 @@
+"""Compiled weighing of descriptors; nothing of it is reachable from Python."""
