@@ -59,9 +59,13 @@ def contenders(url: str) -> list[Contender]:
     ]
 
 
+def ratio(rates: list[float], others: list[float]) -> float:
+    """The median of the rounds' ratios: what else the machine does weighs on both of a round."""
+    return statistics.median(rate / other for rate, other in zip(rates, others, strict=True))
+
+
 def table(shape: Shape, samples: dict[str, list[Sample]]) -> list[str]:
     rates = {name: [sample.rate for sample in taken] for name, taken in samples.items()}
-    memory, slow = statistics.median(rates["memory"]), statistics.median(rates["one by one"])
     outstanding = shape.connections * shape.streams
     lines = [f"### {outstanding} outstanding ({shape})", ""]
     lines += [
@@ -72,7 +76,8 @@ def table(shape: Shape, samples: dict[str, list[Sample]]) -> list[str]:
         rate = statistics.median(taken)
         cost = statistics.median(sample.cpu_us for sample in samples[name])
         lines.append(
-            f"| {name} | {rate:,.0f} | {rate / memory:.0%} | {rate / slow:.1f} |"
+            f"| {name} | {rate:,.0f} | {ratio(taken, rates['memory']):.0%} |"
+            f" {ratio(taken, rates['one by one']):.1f} |"
             f" {min(taken):,.0f} … {max(taken):,.0f} | {cost:.1f} |"
         )
     return [*lines, ""]
@@ -83,8 +88,9 @@ def part(lines: list[str], options: argparse.Namespace) -> str:
     how = f"python -m loadtests.redis_bench --rounds {options.rounds} --seconds {options.seconds:g}"
     return f"""## Counters on Redis
 
-Medians over the rounds of one run; the contenders take turns. h2load, the server and redis-server
-share the CPUs, so rates are lower bounds and the ratios are what to read. One limit, one counter.
+Medians over the rounds of one run, of ratios too; the contenders take turns. h2load, the server
+and redis-server share the CPUs, so rates are lower bounds and the ratios are what to read. One
+limit, one counter.
 *Server CPU* is user and system time of the server alone per decision, without Redis.
 
 Measured {day} on {os.cpu_count()} CPUs with `{how}` (`make bench-redis`).

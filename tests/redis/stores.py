@@ -65,7 +65,7 @@ class Opened:
 
 @asynccontextmanager
 async def opened(
-    settings: RedisSettings, *, wait: bool = True, max_decisions: int = 65_536
+    settings: RedisSettings, *, wait: bool = True, max_decisions: int = 65_536, lease_ns: int = 0
 ) -> AsyncIterator[Opened]:
     local = CounterTable(10_000)
     batches = StoreBatches(
@@ -74,6 +74,7 @@ async def opened(
         counters=local,
         by_tag=settings.parsed().kind is TopologyKind.CLUSTER,
         key_tags=settings.hash_tag is HashTag.KEY,
+        lease_ns=lease_ns,
     )
     limits = {LIMIT: SimpleNamespace(limit=Limited("tests", quota(10)))}
     decisions = NativeDecisions(

@@ -9,8 +9,12 @@ from pathlib import Path
 import pytest
 import redis
 
+from _fastpath.calendar import Calendar, Period
+from _fastpath.counters import Hit
+from _fastpath.limit_spec import Algorithm, Quota
+from ratelimit.redis.settings import RedisSettings
 from tests.redis.servers import RedisServer
-from tests.redis.stores import until
+from tests.redis.stores import LIMIT, opened, until
 
 ROOT = Path(__file__).parents[2]
 MOST = 20_000
@@ -59,6 +63,36 @@ def charged(client: "redis.Redis[bytes]") -> float:
     assert state is not None
     _, value, _ = struct.unpack("<Bdd", state)
     return float(value)
+
+
+LEASABLE = [algorithm for algorithm in Algorithm if algorithm is not Algorithm.CONCURRENCY]
+
+
+def asked(algorithm: Algorithm) -> Hit:
+    calendar = Calendar(Period.YEAR) if algorithm is Algorithm.CALENDAR_WINDOW else None
+    return Hit(LIMIT, Quota(algorithm, 500, 10**17, calendar=calendar), ("a",), 1)
+
+
+@pytest.mark.parametrize("algorithm", LEASABLE)
+async def test_every_algorithm_is_leased_up_to_its_limit(
+    server: RedisServer, algorithm: Algorithm
+) -> None:
+    """A window of three years, so that nothing comes back meanwhile."""
+    async with opened(RedisSettings(server.unix_url), lease_ns=10**11) as store:
+        fits, leased = 0, 0
+        for _ in range(600):
+            (verdict,) = await store.decide(asked(algorithm))
+            fits += verdict is not None and verdict.fits
+            leased = max(leased, store.batches.stats().leased_units)
+        assert fits == 500
+        assert leased > 8
+
+
+async def test_concurrency_is_never_leased(server: RedisServer) -> None:
+    async with opened(RedisSettings(server.unix_url), lease_ns=10**11) as store:
+        for _ in range(100):
+            await store.decide(asked(Algorithm.CONCURRENCY))
+        assert store.batches.stats().leased_units == 0
 
 
 @pytest.mark.slow
