@@ -58,7 +58,7 @@ Decides for Envoy who may call and how often: rate limits (RLS) and authorizatio
 over gRPC, from a Limitador limits file and a directory of Kubernetes manifests."""
 
 CHECK_DESCRIPTION = """\
-Validate limits files and manifests without serving them. Prints one line per finding,
+Validate limits files, domain files and manifests without serving them. Prints one line per finding,
 `file:line: field: what is wrong`."""
 
 CHECK_EPILOG = """\

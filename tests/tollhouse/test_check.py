@@ -99,3 +99,21 @@ def test_file_that_is_no_yaml_is_told(limits: Path, capsys: pytest.CaptureFixtur
     limits.write_text("a: [b\n")
     assert main(["check", str(limits)]) == 1
     assert re.match(rf"{limits}:\d+: ", capsys.readouterr().out)
+
+
+def test_domain_files_are_checked_together(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second, third = (tmp_path / f"{name}.yaml" for name in "abc")
+    first.write_text("# a comment\ndescriptors: [{key: a}]\ndomain: d\n")
+    second.write_text("domain: d\ndescriptors: [{key: b}]\n")
+    assert main(["check", str(first), str(second)]) == 0
+    told = f"{second}:1: domain: 'd' stands in {first} too; MERGE_DOMAIN_CONFIG joins files"
+    assert capsys.readouterr().out == f"{told} (warning)\n"
+    third.write_text("domain: d\ndescriptors:\n- {key: b}\n- {key: c, rate_limit: {unit: x}}\n")
+    assert main(["check", str(first), str(third)]) == 1
+    assert capsys.readouterr().out.startswith(f"{third}:4: descriptors[1].rate_limit.unit: 'x' is")
+    third.write_text("domain: d\ndescriptors:\n- {key: b}\n")
+    assert main(["check", str(second), str(third)]) == 1
+    told = f"{third}:3: descriptors: the descriptor 'b' stands at {second}:2 too"
+    assert capsys.readouterr().out == f"{told}\n"
