@@ -15,6 +15,7 @@ from ratelimit import limitador_file
 from ratelimit.configuration import Configuration, build
 from ratelimit.errors import LimitsFileError
 from ratelimit.replay.errors import ReplayError
+from ratelimit.replay.evaluation import natively
 from ratelimit.replay.log_files import STDIN, LogFiles
 from ratelimit.replay.mapping import DescriptorMapping, mapping
 from ratelimit.replay.page import key_text, page, title
@@ -46,7 +47,7 @@ def run(settings: ReplaySettings) -> int:
 
 async def _replay(settings: ReplaySettings) -> Report:
     loaded = limitador_file.load(str(settings.limits))
-    configuration = build(loaded.limits, loaded.warnings, Series(1))
+    configuration = build(natively(loaded.limits), loaded.warnings, Series(1))
     namespace = _namespace(configuration, settings.namespace)
     limits = configuration.limits(namespace)
     entries = mapping(limits, settings.map, settings.hits)
