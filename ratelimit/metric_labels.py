@@ -31,6 +31,15 @@ class MetricLabels:
         native = defaults is None or defaults.native is not None
         return label_set(programs, defaults.native if defaults else None, native)
 
+    def refusals(self) -> list[tuple[str, str]]:
+        """Labels without a native program, with the reason; the defaults have no name."""
+        found = [*self.custom.items(), *([("", self.defaults)] if self.defaults else [])]
+        return [
+            (name, expression.refusal)
+            for name, expression in found
+            if expression.refusal is not None
+        ]
+
     def of(self, descriptors: Sequence[Entries]) -> tuple[tuple[str, str], ...]:
         roots = {"descriptors": descriptors}
         found = self._defaults(roots)

@@ -4,6 +4,7 @@ Reserve admits an amount as ShouldRateLimit would and holds it; Commit reports t
 gives back what was held. Reported first, so that nobody gets in between.
 """
 
+import logging
 from typing import TypeVar
 
 from google.protobuf.message import DecodeError, Message
@@ -24,6 +25,8 @@ from ratelimit.errors import StoreUnavailable
 from ratelimit.reservations import MOST_HELD, Reservations, TooManyReservations
 from ratelimit.selection import Entries
 from ratelimit.service import KUADRANT, RateLimitService, decode, entries
+
+logger = logging.getLogger(__name__)
 
 M = TypeVar("M", bound=Message)
 
@@ -84,11 +87,19 @@ class ReservationService:
             await self._decide(
                 request, descriptors, asked.actual_amount, Mode.ADD, context.generation, clock
             )
-            released = await self._reservations.settle(asked.reservation_id, request.domain)
         except StoreUnavailable as error:
             raise RpcError(Status.UNAVAILABLE, UNAVAILABLE_DETAIL) from error
+        released = await self._settle(asked.reservation_id, request.domain)
         self._service.count_report(request.domain, descriptors, asked.actual_amount)
         return CommitResponse(reservation_released=released).SerializeToString()
+
+    async def _settle(self, identifier: str, domain: str) -> bool:
+        """What was used is charged, so the call has succeeded whatever becomes of the hold."""
+        try:
+            return await self._reservations.settle(identifier, domain)
+        except StoreUnavailable as error:
+            logger.debug("a reservation stays until its time is up: %s", error)
+            return False
 
     async def _decide(
         self,

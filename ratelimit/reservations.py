@@ -180,10 +180,8 @@ class Reservations:
         """
         if not identifier:
             return False
-        timer = self._timers.pop(identifier, None)
-        if timer is not None:
-            timer.cancel()
         reservation = await self._records.take(identifier)
+        self._forget(identifier)
         if reservation is None:
             return False
         live = reservation.live(namespace, self._clock().wall_ns)
@@ -204,7 +202,13 @@ class Reservations:
             default=MOST_HELD,
         )
 
+    def _forget(self, identifier: str) -> None:
+        timer = self._timers.pop(identifier, None)
+        if timer is not None:
+            timer.cancel()
+
     def _expire(self, identifier: str) -> None:
+        self._forget(identifier)
         task = asyncio.ensure_future(self._end(identifier))
         self._ending.add(task)
         task.add_done_callback(self._ending.discard)

@@ -31,7 +31,7 @@ class LabelsSource:
     async def start(self) -> None:
         """Take the file over. Raises StartError."""
         if self._path is None:
-            self._active.apply(MetricLabels({}, self._defaults))
+            self._take(MetricLabels({}, self._defaults))
             return
         try:
             self._seen = self._path.read_bytes()
@@ -65,4 +65,9 @@ class LabelsSource:
         labels, passed = metric_labels.parse(data.decode(), str(self._path), self._defaults)
         for problem in passed:
             logger.error("label passed over: %s", problem)
+        self._take(labels)
+
+    def _take(self, labels: MetricLabels) -> None:
+        for name, reason in labels.refusals():
+            logger.warning("label %s keeps requests out of the fast lane: %s", name, reason)
         self._active.apply(labels)

@@ -46,7 +46,7 @@ exit codes:
   0    ended by SIGTERM or SIGINT, or a valid file
   1    an unreadable or invalid file, a failed bind, Redis out of reach at the start
   2    unusable command line or environment
-  101  a directory of the disk storage that cannot be used"""
+  101  an unusable directory of the disk storage, or environment of the cached one"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,12 @@ class LimitadorStorage:
     directory: Path | None = None
 
 
+class UnusableEnvironment(UsageError):
+    """Of the storage that the environment chose."""
+
+    exit_code = 101  # limitador-server's there
+
+
 class Optimize(StrEnum):
     """What RocksDB was to save; SQLite serves both."""
 
@@ -48,12 +54,16 @@ def read_storage(
 ) -> LimitadorStorage:
     """The storage of this word, else that of the environment. Raises UsageError, and SystemExit
     for --help."""
-    if word is None:
-        word = "memory"
-        if environment.get("REDIS_URL"):
-            cached = environment.get("REDIS_LOCAL_CACHE_ENABLED") == "1"
-            word = "redis_cached" if cached else "redis"
-    return STORAGES[word](arguments, environment)
+    if word is not None:
+        return STORAGES[word](arguments, environment)
+    word = "memory"
+    if environment.get("REDIS_URL"):
+        cached = environment.get("REDIS_LOCAL_CACHE_ENABLED") == "1"
+        word = "redis_cached" if cached else "redis"
+    try:
+        return STORAGES[word]((), environment)
+    except UsageError as error:
+        raise UnusableEnvironment(str(error)) from error
 
 
 def _memory(arguments: Sequence[str], environment: Environment) -> LimitadorStorage:

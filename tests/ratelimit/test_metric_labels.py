@@ -101,6 +101,7 @@ def test_long_values_keep_whole_characters(labeled: Labeled) -> None:
 def test_expression_without_program_leaves_the_fast_lane() -> None:
     host = Host(native=True, labeled=True)
     Labeled(host).use("hour: timestamp(descriptors[0].at).getHours()")
+    assert [name for name, _ in host.labels.current.refusals()] == ["hour"]
     host.should("n", {"at": "2026-01-01T13:00:00Z"})
     assert host.outcomes == ["deferred"]
     assert Labeled(host).lines()[0] == 'authorized_calls{hour="13",limitador_namespace="n"} 1.0'

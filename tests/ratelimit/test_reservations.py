@@ -263,6 +263,19 @@ def test_unkept_record_gives_everything_back(desk: Desk) -> None:
     assert desk.used() == []
 
 
+def test_commit_whose_record_is_out_of_reach_is_a_report(desk: Desk) -> None:
+    async def broken(*_: object) -> None:
+        raise StoreUnavailable("away")
+
+    identifier = desk.reserve(60, ttl=5).reservation_id
+    take, desk.records.take = desk.records.take, broken
+    assert not desk.commit(identifier, 10)
+    assert desk.used() == [70]
+    desk.records.take = take
+    desk.advance(5)
+    assert desk.used() == [10]
+
+
 def test_end_of_the_process_ends_its_reservations(desk: Desk) -> None:
     desk.reserve(60)
     asyncio.run(desk.reservations.stop())

@@ -52,8 +52,12 @@ def should(server: ServerProcess, hits: int) -> int:
     return answer.overall_code
 
 
-def test_replicas_share_counters_and_reservations(redis: RedisServer, limits: Path) -> None:
+@pytest.mark.parametrize("mode", list(RedisMode))
+def test_replicas_share_counters_and_reservations(
+    redis: RedisServer, limits: Path, mode: RedisMode
+) -> None:
     words = ("--limits", str(limits), "--storage", "redis", "--redis-url", redis.url)
+    words += ("--redis-mode", mode)
     with serving(*words) as one, serving(*words) as two:
         assert [should(one, 3), should(two, 3)] == [OK, OK]
         asked = kuadrant.ReserveRequest(domain="n", amount=3)

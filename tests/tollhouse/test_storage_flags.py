@@ -129,6 +129,16 @@ def test_environment_chooses_a_storage() -> None:
     assert limitador("memory", REDIS_URL=URL).storage is Storage.MEMORY
 
 
+def test_unusable_number_in_the_environment_ends_as_in_limitador() -> None:
+    given = {"REDIS_URL": URL, "REDIS_LOCAL_CACHE_BATCH_SIZE": "many"}
+    with pytest.raises(UsageError, match="REDIS_LOCAL_CACHE_BATCH_SIZE") as refused:
+        limitador(REDIS_LOCAL_CACHE_ENABLED="1", **given)
+    assert refused.value.exit_code == 101
+    with pytest.raises(UsageError) as refused:
+        limitador("redis_cached", **given)
+    assert refused.value.exit_code == 2
+
+
 def test_disk_of_limitador() -> None:
     settings = parse(["l.yaml", "disk", "/data", "--optimize", "disk"], {})
     assert settings.directory == Path("/data")
