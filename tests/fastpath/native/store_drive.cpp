@@ -16,8 +16,8 @@ using namespace tollhouse;
 
 namespace {
 
-constexpr int THREADS = 4, COUNTERS = 3, HITS = 20000;
-constexpr uint64_t LIMIT = 5000;
+constexpr int THREADS = 4, COUNTERS = 3, HITS = 6000;
+constexpr uint64_t LIMIT = 1500;
 const char TAG[] = "0123456789abcdef";
 
 Quota quota_of_test() {
@@ -184,7 +184,7 @@ void damage(std::string *reply, std::mt19937 &chance) {
 
 int run_fuzz(unsigned seed) {
     std::mt19937 chance(seed);
-    long malformed = 0, rounds = 20000;
+    long malformed = 0, rounds = 6000;
     CounterStore store(options());
     Script script;
     for (long round = 0; round < rounds; ++round) {
