@@ -80,7 +80,8 @@ class Health:
         before = self.state
         if self._set(name, State.UP):
             warning = "; its maxmemory-policy may evict live counters" if evicts else ""
-            LOG.warning("Redis %s is in use%s", name, warning)
+            level = logging.WARNING if evicts or name in self._failed_at else logging.INFO
+            LOG.log(level, "Redis %s is in use%s", name, warning)
         if before is not State.UP and self.state is State.UP:
             self._recovered()
 
