@@ -90,8 +90,11 @@ def routes(service: RateLimitService, authorize: Authorize | None = None) -> lis
             await authorize(request, changes=request.method != "GET")
         try:
             return await method(request)
-        except StoreUnavailable:
-            return web.Response(status=500, text="Internal server error")
+        except StoreUnavailable as error:
+            # Who lists without pages may be a client of Limitador, whose answer this is.
+            plain = request.method == "GET" and not request.query
+            text = "Internal server error" if plain else f"the counters cannot be reached: {error}"
+            return web.Response(status=500, text=text)
 
     return [web.route("*", "/counters/{namespace}", answer)]
 

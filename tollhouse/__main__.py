@@ -1,5 +1,7 @@
 """The `tollhouse` command."""
 
+import os
+import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -35,6 +37,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ProgramError as error:
         print(f"tollhouse: {error}", file=sys.stderr)
         return error.exit_code
+    except BrokenPipeError:
+        # Who read the output is gone, as `head` is; what Python still holds goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
 
 
 if __name__ == "__main__":

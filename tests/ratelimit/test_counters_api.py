@@ -241,9 +241,14 @@ async def test_store_out_of_reach_is_500(
 
     monkeypatch.setattr(host.store, "list", fail)
     monkeypatch.setattr(host.store, "remove", fail)
-    for method in ("GET", "DELETE"):
-        async with client.request(method, PATH) as response:
-            assert (response.status, await response.text()) == (500, "Internal server error")
+    reason = "the counters cannot be reached: away"
+    for method, path, text in (
+        ("GET", PATH, "Internal server error"),
+        ("GET", f"{PATH}?count=10", reason),
+        ("DELETE", PATH, reason),
+    ):
+        async with client.request(method, path) as response:
+            assert (response.status, await response.text()) == (500, text)
 
 
 async def test_remaining_is_what_the_counter_still_takes(host: Host, client: TestClient) -> None:

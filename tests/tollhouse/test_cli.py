@@ -1,5 +1,7 @@
 """The command line: every flag, its variable, its default, and what is refused."""
 
+import subprocess
+import sys
 from dataclasses import fields
 from itertools import chain
 from pathlib import Path
@@ -229,6 +231,22 @@ def test_version_is_that_of_the_distribution(capsys: pytest.CaptureFixture[str])
     assert capsys.readouterr().out == f"tollhouse {__version__}\n"
     project = (Path(__file__).parents[2] / "pyproject.toml").read_text()
     assert f'\nversion = "{__version__}"\n' in project
+
+
+def test_reader_that_goes_away_ends_the_command_quietly(tmp_path: Path) -> None:
+    limits = tmp_path / "limits.yaml"
+    limits.write_text("- 1\n" * 20_000)
+    command = subprocess.Popen(
+        [sys.executable, "-m", "tollhouse", "check", str(limits)],
+        cwd=Path(__file__).parents[2],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert command.stdout is not None
+    assert command.stderr is not None
+    command.stdout.close()
+    assert (command.wait(30), command.stderr.read()) == (141, b"")
+    command.stderr.close()
 
 
 def test_documentation_names_every_flag() -> None:
