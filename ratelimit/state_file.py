@@ -5,6 +5,7 @@ transaction behind; a machine that dies may lose the last ones, and never the fi
 """
 
 import contextlib
+import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
@@ -41,6 +42,8 @@ class StateFile:
     """
 
     def __init__(self, path: Path) -> None:
+        """Open it, or make it for its owner alone: keys may name people. Raises OSError too."""
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         with _damage():
             self._connection = sqlite3.connect(
                 path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False

@@ -352,4 +352,12 @@ def modeled(done: list[tuple[Hit, int]], wall: int, boot: int) -> list[Counter]:
 def test_end_leaves_one_file(world: World) -> None:
     world.hit("ann")
     world.state.stop()
-    assert sorted(os.listdir(world.path.parent)) == ["state.db"]
+    assert os.listdir(world.path.parent) == ["state.db"]
+
+
+def test_file_and_its_log_are_for_their_owner_alone(world: World) -> None:
+    world.hit("ann")
+    world.state.flush()
+    modes = {path.name: path.stat().st_mode & 0o777 for path in world.path.parent.iterdir()}
+    assert modes == {"state.db": 0o600, "state.db-wal": 0o600}
+    world.state.stop()
