@@ -14,17 +14,17 @@ from _fastpath.cells import Series
 from _fastpath.handler import Unit
 from ratelimit.configuration import Configuration, build
 from ratelimit.errors import LimitsFileError, Problem, StoreUnavailable
+from ratelimit.generations import Generations
 from ratelimit.limitador_file import LimitsFile
 from ratelimit.store import CounterStore
 
 logger = logging.getLogger(__name__)
 
-KEEP_NS = 60_000_000_000  # longer than a deferred request may wait in any queue
 Publish = Callable[[Unit], int]
 
 
 class ActiveLimits:
-    """Holds the newest configuration and, for KEEP_NS, those before it.
+    """Holds the newest configuration and, for a while, those before it.
 
     publish: puts a limit index into the native plan and returns the plan's generation.
     """
@@ -45,10 +45,7 @@ class ActiveLimits:
         self._now = now
         self._changing = asyncio.Lock()
         self._loaded = False
-        self._current = build((), (), series)
-        # (first generation, configuration, monotonic time at which it was replaced), by generation
-        self._older: list[tuple[int, Configuration, int]] = []
-        self._since = 0
+        self._generations = Generations(build((), (), series))
         self.started_at = now()
         self.applied_at = self.started_at
         self.version = 0
@@ -62,16 +59,11 @@ class ActiveLimits:
 
     @property
     def current(self) -> Configuration:
-        return self._current
+        return self._generations.current
 
     def at(self, generation: int) -> Configuration:
         """What a plan of this generation held; the newest for 0 and for one too old to know."""
-        if generation == 0 or generation >= self._since:
-            return self._current
-        for since, configuration, _ in reversed(self._older):
-            if generation >= since:
-                return configuration
-        return self._current
+        return self._generations.at(generation)
 
     async def apply(self, source: LimitsFile) -> None:
         """Publish all of it at once, then delete the counters of limits that are gone.
@@ -80,14 +72,10 @@ class ActiveLimits:
         call has version 0, as in Limitador.
         """
         async with self._changing:
-            configuration = build(source.limits, source.warnings, self._series, self._current)
-            replaced = self._current
+            replaced = self.current
+            configuration = build(source.limits, source.warnings, self._series, replaced)
             generation = self._publish(configuration.unit)
-            now_ns = self._mono_ns()
-            self._older = [old for old in self._older if now_ns - old[2] < KEEP_NS]
-            self._older.append((self._since, replaced, now_ns))
-            self._since = generation
-            self._current = configuration
+            self._generations.replace(configuration, generation, self._mono_ns())
             self.version += self._loaded
             self._loaded = True
             self.applied_at = self._now()
