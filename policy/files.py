@@ -41,7 +41,7 @@ def manifest_paths(roots: Sequence[str], unreadable: Callable[[OSError], None]) 
             yield root
             continue
         for folder, folders, names in os.walk(root, onerror=unreadable, followlinks=True):
-            if not _enter(folder, entered):
+            if not enter(folder, entered):
                 folders.clear()
                 continue
             folders[:] = sorted(name for name in folders if not name.startswith("."))
@@ -50,7 +50,7 @@ def manifest_paths(roots: Sequence[str], unreadable: Callable[[OSError], None]) 
                     yield os.path.join(folder, name)
 
 
-def _enter(folder: str, entered: set[tuple[int, int]]) -> bool:
+def enter(folder: str, entered: set[tuple[int, int]]) -> bool:
     """Note a folder; False when it was noted before or is gone."""
     try:
         found = os.stat(folder)

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+from policy.files import enter
 from policy.rested_file import read_rested
 from ratelimit.descriptors.active_domains import ActiveDomains
 from ratelimit.descriptors.configuration import Domains
@@ -56,7 +57,15 @@ class DomainsSource:
 
     def _read(self) -> Contents:
         before = self._seen or {}
-        return {path: _content(path, before.get(path)) for path in domain_paths(self._settings)}
+        unreadable: list[OSError] = []
+        paths = domain_paths(self._settings, unreadable.append)
+        found: dict[str, bytes | str] = {path: _content(path, before.get(path)) for path in paths}
+        # A volume that is away for a moment must not take limits along.
+        for error in unreadable:
+            found[os.fspath(error.filename)] = f"cannot be read: {error.strerror}"
+        if not found and not self._settings.appfolder.is_dir():
+            found[str(self._settings.appfolder)] = "is no directory"
+        return found
 
     def _compile(self, seen: Contents) -> Domains:
         files = []
@@ -82,15 +91,20 @@ def _content(path: str, before: bytes | str | None) -> bytes | str:
         return f"cannot be read: {error.strerror}"
 
 
-def domain_paths(settings: FileSettings) -> Iterator[str]:
+def domain_paths(settings: FileSettings, unreadable: Callable[[OSError], None]) -> Iterator[str]:
     """The files of the configuration, in order of path.
 
     The inside of a mounted ConfigMap (names with two dots in front) is passed over, its links are
-    followed. A name is what follows the watched folder, with dots for slashes.
+    followed. A name is what follows the watched folder, with dots for slashes. Folders that cannot
+    be listed are told to `unreadable`.
     """
+    entered: set[tuple[int, int]] = set()
     folder = str(settings.folder)
     head = f"{settings.appdirectory}." if settings.watch_root else ""
-    for place, folders, names in os.walk(folder, followlinks=True):
+    for place, folders, names in os.walk(folder, onerror=unreadable, followlinks=True):
+        if not enter(place, entered):
+            folders.clear()
+            continue
         hidden = "." if settings.ignore_dot_files else ".."
         folders[:] = sorted(name for name in folders if not name.startswith(hidden))
         for name in sorted(names):

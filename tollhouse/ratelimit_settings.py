@@ -51,8 +51,12 @@ class FileSettings:
     @property
     def folder(self) -> Path:
         """What is watched."""
-        folder = self.root / self.subdirectory
-        return folder if self.watch_root else folder / self.appdirectory
+        return self.root / self.subdirectory if self.watch_root else self.appfolder
+
+    @property
+    def appfolder(self) -> Path:
+        """Where the files are."""
+        return self.root / self.subdirectory / self.appdirectory
 
 
 @dataclass(frozen=True, slots=True)
