@@ -76,11 +76,12 @@ class Taken:
     numbers: list[int]
     groups: list[Group]
 
-    def settle(self, index: int, reply: bytes) -> None:
+    def settle(self, index: int, reply: bytes) -> int:
         self.source.done += len(self.numbers)
         if not self.source.waiting:
             os.eventfd_write(self.source.signal, 1)
         self.source.waiting.extend(self.numbers)
+        return 0
 
     def fail(self, index: int, reason: str) -> None:
         """They are not asked again; at the end some are on their way."""

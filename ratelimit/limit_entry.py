@@ -112,8 +112,8 @@ class _Entry:
         fitting = [f.name for f in FIELDS.values() if f.window and algorithm in f.only_for]
         given = [found for found in self._given if found in fitting]
         if not given:
-            expected = f"is missing; expected {' or '.join(fitting)}"
-            self._faults.refuse(self._node, fitting[0], expected)
+            choice = f"; expected {' or '.join(fitting)}" if len(fitting) > 1 else ""
+            self._faults.refuse(self._node, fitting[0], f"is missing{choice}")
         for other in given[1:]:
             message = f"given beside {given[0]}; expected one of the two"
             self._faults.refuse(self._given[other], other, message)

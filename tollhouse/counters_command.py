@@ -119,7 +119,7 @@ def _print_table(counters: Sequence[dict[str, Any]]) -> None:
             printable(limit["name"] or "-"),
             printable(values or "-"),
             str(counter["value"]),
-            str(limit["max_value"]),
+            "-" if limit.get("unlimited") else str(limit["max_value"]),
             "-" if counter["remaining"] is None else str(counter["remaining"]),
             f"{counter['expires_in_seconds']} s",
         )

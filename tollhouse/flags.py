@@ -87,7 +87,9 @@ def _told(default: object) -> str:
     """As it would be written on the command line."""
     if isinstance(default, Enum) and not isinstance(default, StrEnum):
         return default.name.lower()
-    return "none" if default is None else str(default)
+    if isinstance(default, bool):
+        return str(default).lower()
+    return "none" if default in (None, "") else str(default)
 
 
 def values(

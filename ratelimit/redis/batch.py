@@ -15,8 +15,8 @@ class Batch(Protocol):
     @property
     def groups(self) -> Sequence[Group]: ...
 
-    def settle(self, index: int, reply: bytes) -> object:
-        """Hand the reply to the decisions of this group.
+    def settle(self, index: int, reply: bytes) -> int:
+        """Hand the reply to the decisions of this group; returns how many of them it says failed.
 
         Raises ValueError for a reply that is none; the decisions have then been failed.
         """

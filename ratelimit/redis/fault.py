@@ -90,5 +90,6 @@ def fault_of(error: BaseException) -> RedisFault:
 
 def _told(error: BaseException) -> str:
     """One line, of a length that a log can take."""
-    text = " ".join(str(error).split()) or type(error).__name__
+    silent = "no answer in time" if isinstance(error, TimeoutError) else type(error).__name__
+    text = " ".join(str(error).split()) or silent
     return text if len(text) <= 200 else text[:197] + "…"

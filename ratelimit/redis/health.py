@@ -1,6 +1,7 @@
 """Whether Redis is in reach, told once per change, and what was done, for the metrics."""
 
 import logging
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
@@ -12,6 +13,7 @@ BUCKETS_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0
 RECOVERED_AFTER_SECONDS = 1.0
 """A node that answers with errors is well again after so long without one: some commands pass
 while others do not, and nobody wants a line for each."""
+STRANGE_KEYS_SECONDS = 60.0
 
 
 class State(Enum):
@@ -56,6 +58,7 @@ class Health:
         self._recovered = recovered
         self._states: dict[str, State] = {}
         self._failed_at: dict[str, float] = {}
+        self._strange_at: dict[str, float] = {}
 
     @property
     def state(self) -> State:
@@ -92,9 +95,17 @@ class Health:
         if self._set(name, state):
             LOG.error("Redis %s is %s (%s): %s", name, state.value, fault.fault.value, fault.detail)
 
+    def met_strange_keys(self, name: str) -> None:
+        """Single decisions failed at keys that are no counters; told once a minute at most, as
+        such a key may be met by every request."""
+        if self._now() - self._strange_at.get(name, -math.inf) >= STRANGE_KEYS_SECONDS:
+            self._strange_at[name] = self._now()
+            LOG.error("Redis %s: keys th:* of another type or content; decisions fail", name)
+
     def forget(self, name: str) -> None:
         """It is no longer used, or, of the topology, no longer in trouble."""
         self._states.pop(name, None)
+        self._strange_at.pop(name, None)
         self._failed_at.pop(name, None)
 
     def _set(self, name: str, state: State) -> bool:

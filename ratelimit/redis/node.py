@@ -242,9 +242,11 @@ class Node:
         """Returns the fault with which the parcel has yet to be failed."""
         if isinstance(reply, bytes):
             try:
-                parcel.batch.settle(parcel.index, reply)
+                failed = parcel.batch.settle(parcel.index, reply)
             except ValueError as error:
                 return RedisFault(Fault.SCRIPT, str(error))
+            if failed:
+                self._health.met_strange_keys(str(self.address))
             return None
         if not isinstance(reply, ResponseError):
             return RedisFault(Fault.SCRIPT, f"unexpected reply of type {type(reply).__name__}")

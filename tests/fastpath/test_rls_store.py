@@ -61,7 +61,7 @@ class Pair:
 
     def begin(self, method: str, data: bytes) -> "asyncio.Task[Reply]":
         handler: NativeHandler = getattr(self.deciders[1], method)
-        return asyncio.ensure_future(handler.decide(data, self.now, 0))  # type: ignore[arg-type]
+        return asyncio.create_task(handler.decide(data, self.now, 0))
 
     async def in_store(self, method: str, data: bytes) -> Reply:
         task = self.begin(method, data)

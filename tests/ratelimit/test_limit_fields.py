@@ -107,7 +107,7 @@ BAD = {
     "seconds: 1, period: day": "period: given with algorithm fixed_window; expected only with "
     "calendar_window",
     "seconds: 1, time_zone: UTC": "time_zone: given with algorithm fixed_window; expected",
-    "algorithm: calendar_window": "period: is missing; expected period",
+    "algorithm: calendar_window": "period: is missing",
     "algorithm: calendar_window, period: decade": "period: 'decade'; expected minute, hour, day, "
     "week, month or year",
     "algorithm: calendar_window, period: day, seconds: 5": "seconds: given with algorithm "
@@ -115,7 +115,7 @@ BAD = {
     "token_bucket",
     "algorithm: calendar_window, period: day, time_zone: Mars/Olympus": "time_zone: "
     "'Mars/Olympus'; expected a time zone of the IANA database, as UTC or Europe/Berlin",
-    "algorithm: concurrency": "lease: is missing; expected lease",
+    "algorithm: concurrency": "lease: is missing",
     "algorithm: concurrency, seconds: 5": "seconds: given with algorithm concurrency; expected",
     "seconds: 5, lease: 5s": "lease: given with algorithm fixed_window; expected only with "
     "concurrency",

@@ -54,6 +54,10 @@ def test_defect_of_ours_is_no_fault() -> None:
         fault_of(KeyError("x"))
 
 
+def test_silence_is_told_in_words() -> None:
+    assert fault_of(TimeoutError()).detail == "no answer in time"
+
+
 def test_detail_is_one_short_line() -> None:
     detail = fault_of(exceptions.ResponseError("ERR\r\n" + "x" * 500)).detail
     assert len(detail) <= 200
