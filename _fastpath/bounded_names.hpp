@@ -11,14 +11,12 @@
 
 namespace tollhouse {
 
-// Names of more than LONGEST bytes share the last place as well. Any thread may ask.
+// Names of more than `longest` bytes share the last place as well. Any thread may ask.
 class BoundedNames {
   public:
-    static constexpr uint32_t LONGEST = 1024;
-
     // ids: `width` series per place, bound + 1 places.
-    BoundedNames(uint32_t bound, uint32_t width, std::vector<uint32_t> ids)
-        : bound_(bound), width_(width), ids_(std::move(ids)) {
+    BoundedNames(uint32_t bound, uint32_t longest, uint32_t width, std::vector<uint32_t> ids)
+        : bound_(bound), longest_(longest), width_(width), ids_(std::move(ids)) {
         size_t slots = 8;
         while (slots < 2 * size_t(bound)) slots *= 2;
         slots_.assign(slots, {0, 0});
@@ -27,7 +25,7 @@ class BoundedNames {
 
     // The series of this name.
     const uint32_t *series(TextView name) {
-        if (name.size > LONGEST) return at_place(bound_);
+        if (name.size > longest_) return at_place(bound_);
         uint64_t hash = siphash(process_hash_key(), name.text, name.size);
         size_t mask = slots_.size() - 1, at = hash & mask;
         std::lock_guard<std::mutex> hold(lock_);
@@ -57,7 +55,7 @@ class BoundedNames {
 
     const uint32_t *at_place(uint32_t place) const { return &ids_[size_t(width_) * place]; }
 
-    uint32_t bound_, width_;
+    uint32_t bound_, longest_, width_;
     std::vector<uint32_t> ids_;
     std::vector<Slot> slots_;
     std::vector<std::string> names_;

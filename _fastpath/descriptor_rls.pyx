@@ -9,6 +9,7 @@ from libc.stdlib cimport free, malloc
 from libc.string cimport strlen
 from libcpp.vector cimport vector
 
+from _fastpath.bounded_names cimport BoundedNames
 from _fastpath.cells cimport Cells, Series
 from _fastpath.counted cimport drop, retain
 from _fastpath.counter_store cimport QUEUED, SETTLED, Begun, Store, read_result
@@ -31,7 +32,6 @@ from _fastpath.descriptor_work cimport (
     SERVICE_ERRORS,
     SHADOWED,
     STORE_ERRORS,
-    BoundedNames,
     Counted,
     Decider,
     Event,
@@ -316,7 +316,7 @@ cdef BoundedNames *bounded_names(
     for place in range(bound + 1):
         for i in range(width):
             ids.push_back(series.id((kind, place, i)))
-    return new BoundedNames(bound, width, ids)
+    return new BoundedNames(bound, 1024, width, ids)
 
 
 cdef TextView text_view(bytes text):

@@ -1,8 +1,7 @@
 from libc.stdint cimport uint32_t, uint64_t
-from libcpp.string cimport string
-from libcpp.vector cimport vector
 
 from _fastpath.arena cimport Arena
+from _fastpath.bounded_names cimport BoundedNames
 from _fastpath.cells cimport Cells
 from _fastpath.counter_store cimport Store
 from _fastpath.counters cimport CounterHit, Table
@@ -13,12 +12,6 @@ from _fastpath.plan cimport PlanStore
 from _fastpath.rls_codec cimport RequestView
 from _fastpath.wire cimport TextView
 
-
-cdef extern from "bounded_names.hpp" namespace "tollhouse" nogil:
-    cdef cppclass BoundedNames:
-        BoundedNames(uint32_t bound, uint32_t width, vector[uint32_t] ids) except +
-        const uint32_t *series(TextView name)
-        vector[string] names() except +
 
 cdef extern from "descriptor_rls.hpp" namespace "tollhouse" nogil:
     cdef struct Counted "tollhouse::CountedDescriptor":

@@ -9,6 +9,7 @@ from libc.stddef cimport size_t
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libcpp.vector cimport vector
 
+from _fastpath.bounded_names cimport BoundedNames
 from _fastpath.cells cimport Cells, Series
 from _fastpath.counters cimport CounterHit, CounterTable
 from _fastpath.handler cimport (
@@ -45,7 +46,6 @@ from _fastpath.rls_work cimport (
     SHOULD_RATE_LIMIT,
     Decider,
     Method,
-    UnknownDomains,
     Work,
     bind_descriptors,
     call_hits,
@@ -268,7 +268,7 @@ cdef class RateLimitDecider:
         if batches is not None:
             state.decider.store = batches.store
         state.decider.cells = series.cells
-        state.decider.unknown = new UnknownDomains(max_unknown_domains, ids)
+        state.decider.unknown = new BoundedNames(max_unknown_domains, 255, 3, ids)
         state.decider.labeled = new LabelSeries(labeled_ids)
         fill_header_settings(&state.headers, headers)
         if headers.family or headers.retry_after:

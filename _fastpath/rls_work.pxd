@@ -1,7 +1,6 @@
 from libc.stdint cimport uint32_t, uint64_t
-from libcpp.string cimport string
-from libcpp.vector cimport vector
 
+from _fastpath.bounded_names cimport BoundedNames
 from _fastpath.cells cimport Cells
 from _fastpath.counter_store cimport Store
 from _fastpath.counters cimport CounterHit, Table
@@ -16,13 +15,6 @@ from _fastpath.value cimport Value
 from _fastpath.wire cimport TextView
 
 
-cdef extern from "rls.hpp" namespace "tollhouse" nogil:
-    cdef cppclass UnknownDomains:
-        UnknownDomains(uint32_t bound, vector[uint32_t] ids) except +
-        const uint32_t *series(TextView domain)
-        vector[string] names() except +
-
-
 ctypedef enum Method:
     SHOULD_RATE_LIMIT
     CHECK_RATE_LIMIT
@@ -35,7 +27,7 @@ cdef struct Decider:
     Table *counters
     Store *store            # where counters live instead, or NULL
     Cells *cells
-    UnknownDomains *unknown
+    BoundedNames *unknown       # series of domains without limits: calls, hits, reports
     LabelSeries *labeled
     const HeaderSettings *headers
     bint statuses
