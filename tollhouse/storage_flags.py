@@ -101,6 +101,12 @@ def read(given: Mapping[str, Any], environment: Mapping[str, str]) -> StorageSet
     settings = StorageSettings(**flags.values(STORAGE_FLAGS, given, environment))
     if settings.storage is Storage.REDIS and settings.redis_url is None:
         raise UsageError("--storage redis needs --redis-url")
+    if settings.storage is Storage.MEMORY:
+        # Nobody should find out late that replicas count apart.
+        if settings.redis_url is not None:
+            raise UsageError("--redis-url: only for --storage redis")
+        if settings.redis_mode is not RedisMode.EXACT:
+            raise UsageError("--redis-mode leased: only for --storage redis")
     if settings.storage is Storage.REDIS and settings.state is not None:
         raise UsageError("--state: Redis keeps its counters itself; only for --storage memory")
     if (settings.redis_certificate_file is None) != (settings.redis_key_file is None):

@@ -58,10 +58,12 @@ def test_every_setting_has_a_flag() -> None:
 def test_flag_and_variable_set_the_same(name: str) -> None:
     (flag,) = (flag for flag in STORAGE_FLAGS if flag.field == name)
     text, value = EXAMPLES[name]
-    beside = {"TOLLHOUSE_REDIS_URL": URL} if name == "storage" else {}
+    together = {"storage", "redis_url", "redis_mode"}
+    on_redis = {"TOLLHOUSE_STORAGE": "redis", "TOLLHOUSE_REDIS_URL": URL}
+    beside = on_redis if name in together else {}
     words = [flag.name] if flag.switch else [flag.name, text]
     assert getattr(storage(*words, **beside), name) == value
-    assert getattr(storage(**{flag.variable: text}, **beside), name) == value
+    assert getattr(storage(**{**beside, flag.variable: text}), name) == value
     assert getattr(StorageSettings(), name) != value
 
 
@@ -74,6 +76,8 @@ def test_limits_refuse_without_their_counters_by_default() -> None:
     ("words", "named"),
     [
         (["--storage", "redis"], "--redis-url"),
+        (["--redis-url", URL], "--storage redis"),
+        (["--redis-mode", "leased"], "--storage redis"),
         (["--storage", "redis", "--redis-url", URL, "--state", "f"], "--state"),
         (["--state-flush-seconds", "0"], "--state-flush-seconds"),
         (["--redis-url", "http://u:secret@h"], "--redis-url"),
@@ -89,7 +93,7 @@ def test_unusable_flags_are_named(words: list[str], named: str) -> None:
 
 
 def test_secret_is_not_shown() -> None:
-    settings = storage("--redis-url", "redis://u:secret@h")
+    settings = storage("--storage", "redis", "--redis-url", "redis://u:secret@h")
     assert "secret" not in repr(settings)
     assert masked("redis://u:se:c@ret@h:1/2") == "redis://u:****@h:1/2"
     assert masked("redis+sentinel://:secret@a,b/m") == "redis+sentinel://:****@a,b/m"
