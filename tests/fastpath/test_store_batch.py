@@ -4,6 +4,7 @@ import asyncio
 import select
 import struct
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
@@ -25,17 +26,17 @@ def digest(number: int) -> bytes:
     return bytes([number]) * 16
 
 
-def hit(number: int = 1, delta: int = 1, max_value: int = 10, **more: object) -> Hit:
+def hit(number: int = 1, delta: int = 1, max_value: int = 10, **more: Any) -> Hit:
     quota = fixed(max_value, 60 * SECOND)
-    return Hit(digest(number), quota, ("alice",), delta, **more)  # type: ignore[arg-type]
+    return Hit(digest(number), quota, ("alice",), delta, **more)
 
 
-def batches(**more: object) -> StoreBatches:
-    options: dict[str, object] = {"counters": CounterTable(), "now": lambda: NOW, **more}
+def batches(**more: Any) -> StoreBatches:
+    options: dict[str, Any] = {"counters": CounterTable(), "now": lambda: NOW, **more}
     return StoreBatches(
-        options.pop("max_decisions", 1000),  # type: ignore[arg-type]
-        options.pop("max_bytes", 1 << 20),  # type: ignore[arg-type]
-        **options,  # type: ignore[arg-type]
+        options.pop("max_decisions", 1000),
+        options.pop("max_bytes", 1 << 20),
+        **options,
     )
 
 
