@@ -87,12 +87,7 @@ class Assembly:
         if labels is not None:
             sources.append(_labels_source(settings, labels))
         self.reloading = Reloading(paths, sources)
-        methods: list[Method] = [
-            *self._limits.methods(),
-            *self._authorization.methods(),
-        ]
-        if not settings.disable_reservations:
-            methods += ReservationService(self._limits, self.reservations).methods()
+        methods = self._methods(settings)
         services = sorted({method.path.split("/")[1] for method in methods})
         self._ready = False
         self._health = Health(services)
@@ -103,19 +98,31 @@ class Assembly:
             threads=threads,
             bounds=settings.bounds,
         )
-        self._registry = CollectorRegistry()
-        self._registry.register(
+        self._registry = self._filled_registry(settings, plans, series)
+
+    def _methods(self, settings: ServeSettings) -> list[Method]:
+        methods: list[Method] = [*self._limits.methods(), *self._authorization.methods()]
+        if not settings.disable_reservations:
+            methods += ReservationService(self._limits, self.reservations).methods()
+        return methods
+
+    def _filled_registry(
+        self, settings: ServeSettings, plans: Plans, series: Series
+    ) -> CollectorRegistry:
+        registry = CollectorRegistry()
+        registry.register(
             RateLimitCollector(
                 self._limits,
                 limit_name_label=settings.limit_name_in_labels,
                 reservations=self.reservations,
             )
         )
-        self._registry.register(self.storage.collector)
-        self._registry.register(AuthorizationCollector(series))
-        self._registry.register(ConfigurationCollector(plans, self._manifests, self.reloading))
-        self._registry.register(TransportCollector(self.server.stats))
-        ProcessCollector(registry=self._registry)
+        registry.register(self.storage.collector)
+        registry.register(AuthorizationCollector(series))
+        registry.register(ConfigurationCollector(plans, self._manifests, self.reloading))
+        registry.register(TransportCollector(self.server.stats))
+        ProcessCollector(registry=registry)
+        return registry
 
     def routes(self) -> list[web.RouteDef]:
         return [
