@@ -23,8 +23,8 @@ class DescriptorDecider:
     4. Hits of a descriptor: `RateLimitRequest.hits`. Its counter is that of the domain, the window
        and all keys and values; a wildcard with share_threshold stands for its value.
     5. Every counter is charged whatever the others say. With stop_when_over, once one does not fit,
-       only those that do not fit are charged. A counter named twice is charged twice, in order.
-       Counters that cannot be held: UNKNOWN, "Service unavailable".
+       only those that do not fit are charged, and what is given back. A counter named twice is
+       charged twice, in order. Counters that cannot be held: UNKNOWN, "Service unavailable".
 
     Statuses: one per descriptor. Its limit, what remains and the seconds until reset, rounded up;
     OVER_LIMIT if it does not fit, but OK in shadow mode, both with nothing remaining. Unlimited: OK

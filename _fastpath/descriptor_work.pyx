@@ -124,9 +124,9 @@ cdef Found find_limit(
     if not descriptor_key(counted.facts.digest, match[0], arena, &counted.hit):
         return EXHAUSTED
     counted.hit.quota = counted.facts.quota
-    counted.hit.binding = work.decider.stop_when_over
-    counted.hit.always = not work.decider.stop_when_over
     set_hits(&work.request, index, &counted.hit)
+    counted.hit.binding = work.decider.stop_when_over
+    counted.hit.always = not work.decider.stop_when_over or counted.hit.give_back
     return READY
 
 

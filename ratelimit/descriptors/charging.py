@@ -51,7 +51,8 @@ def _hit(domain: str, weighed: Weighed) -> Hit:
     assert weighed.match is not None
     limit = weighed.match.limit
     digest = counter_digest(domain, limit.window_ns)
-    return Hit(digest, limit.quota, weighed.match.values, weighed.hits)
+    # What is given back is given back whatever other limits say.
+    return Hit(digest, limit.quota, weighed.match.values, weighed.hits, always=weighed.hits < 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,7 @@ async def _stopping(ask: _Ask, hits: Sequence[Hit]) -> list[Verdict | None]:
 
 
 def _uncharged(verdict: Verdict | None, delta: int) -> Verdict | None:
-    """What a counter says that its hits left alone."""
-    if verdict is None:
-        return None
+    """What a counter says that its hits left alone, unless they gave back."""
+    if verdict is None or delta < 0:
+        return verdict
     return verdict._replace(remaining=max(verdict.remaining + delta, 0))

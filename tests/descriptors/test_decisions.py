@@ -141,6 +141,16 @@ def test_hits_may_be_given_back(lane: str) -> None:
     assert remaining(host.should("d", one)) == [0]
 
 
+def test_what_is_given_back_counts_beside_a_refusal(lane: str) -> None:
+    host = loaded(lane, DescriptorOptions(stop_when_over=True))
+    host.should("d", descriptor({"a": "big"}, hits=3))
+    back = descriptor({"a": "big"}, hits=2)
+    back.descriptors[0].MergeFromString(b"\x20\x01")  # is_negative_hits
+    response = host.should("d", back, descriptor({"n": "x"}))
+    assert (response.overall_code, remaining(response)) == (OVER_LIMIT, [9, 0])
+    assert remaining(host.should("d", descriptor({"a": "big"}, hits=0))) == [9]
+
+
 def test_headers_tell_the_refusing_or_the_tightest_limit(lane: str) -> None:
     host = loaded(lane, DescriptorOptions(HeaderNames(limit="L", remaining="R", reset="S")))
 
