@@ -19,6 +19,10 @@ from tollhouse.limitador_flags import BANNER, LimitadorSettings
 
 logger = logging.getLogger(__name__)
 
+NO_TRACES = (
+    "--tracing-endpoint has no effect: traces are not sent, Envoy's own spans show every call"
+)
+
 
 class UnusableDirectory(StartError):
     """Of the disk storage."""
@@ -32,6 +36,8 @@ def run(settings: LimitadorSettings) -> int:
         print(_listed(_load(settings.limits, "Invalid limit file")))
         return 0
     print(BANNER, file=sys.stderr, flush=True)
+    if settings.traced:
+        print(NO_TRACES, file=sys.stderr, flush=True)
     _load(settings.limits, "Failed to load limit file")
     if settings.directory is not None:
         _make(settings.directory)

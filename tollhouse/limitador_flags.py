@@ -52,12 +52,13 @@ exit codes:
 @dataclass(frozen=True, slots=True)
 class LimitadorSettings:
     """directory: of the disk storage, to be there before it is used. validate: print the limits of
-    the file and serve nothing."""
+    the file and serve nothing. traced: traces are wished for."""
 
     limits: Path
     serve: ServeSettings
     directory: Path | None = None
     validate: bool = False
+    traced: bool = False
 
 
 def _one(text: str) -> bool:
@@ -69,11 +70,6 @@ def _host(text: str) -> str:
     if not text:
         raise UsageError("an empty address")
     return text.removeprefix("[").removesuffix("]")
-
-
-def _no_tracing(text: str) -> None:
-    if text:
-        raise UsageError("traces are not sent; leave it out, Envoy's own spans show every call")
 
 
 _PORT = flags.count(0, 65535)
@@ -156,9 +152,9 @@ FLAGS = (
     ),
     Flag(
         "tracing_endpoint",
-        _no_tracing,
+        str,
         "URL",
-        "not offered: traces are not sent",
+        "without effect, told at the start: traces are not sent",
         OPTIONS,
         environment="TRACING_ENDPOINT",
     ),
@@ -233,7 +229,8 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> Limitador
         max_counters=storage.max_counters,
         counters=storage.counters,
     )
-    return LimitadorSettings(Path(limits), serve, storage.directory, given["validate"])
+    traced = bool(given["tracing_endpoint"])
+    return LimitadorSettings(Path(limits), serve, storage.directory, given["validate"], traced)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -91,6 +91,12 @@ def test_flag_beats_its_variable() -> None:
     assert serve("-v", "l.yaml", RUST_LOG="trace").log_level is Level.WARNING
 
 
+def test_tracing_endpoint_does_not_end_the_start() -> None:
+    assert parse(["l.yaml", "--tracing-endpoint", "http://collector:4317"], {}).traced
+    assert parse(["l.yaml"], {"TRACING_ENDPOINT": "http://collector:4317"}).traced
+    assert not parse(["l.yaml"], {"TRACING_ENDPOINT": ""}).traced
+
+
 def test_file_may_come_from_the_environment() -> None:
     assert parse(["memory", "-c", "7"], {"LIMITS_FILE": "l.yaml"}).serve.max_counters == 7
 
