@@ -9,8 +9,6 @@ import pytest
 from tollhouse.__main__ import main
 from tollhouse.settings import Transport
 
-pytestmark = pytest.mark.usefixtures("restored_logging")
-
 NOWHERE = ["--rls-listen", "none", "--authz-listen", "none", "--http-listen", "none"]
 
 

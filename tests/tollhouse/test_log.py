@@ -5,12 +5,9 @@ import json
 import logging
 import re
 
-import pytest
-
 from tollhouse import log
 
 
-@pytest.mark.usefixtures("restored_logging")
 def test_text_is_one_line_per_event() -> None:
     stream = io.StringIO()
     log.configure(log.Level.INFO, log.Format.TEXT, stream)
@@ -22,7 +19,6 @@ def test_text_is_one_line_per_event() -> None:
     )
 
 
-@pytest.mark.usefixtures("restored_logging")
 def test_json_is_one_object_per_event() -> None:
     stream = io.StringIO()
     log.configure(log.Level.DEBUG, log.Format.JSON, stream)

@@ -112,7 +112,7 @@ def test_full_disk_is_told_once_and_decisions_go_on(arguments: list[str]) -> Non
 
 
 def test_folder_that_is_not_there_ends_the_start(
-    arguments: list[str], capsys: pytest.CaptureFixture[str], restored_logging: None
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     arguments[arguments.index("--state") + 1] = "/no/such/folder/state.db"
     assert main(["serve", *arguments, "--http-listen", "none", "--authz-listen", "none"]) == 1
