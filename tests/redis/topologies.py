@@ -122,7 +122,7 @@ class SentinelSetup:
 
 class SentinelServer(RedisServer):
     def command(self) -> list[str]:
-        return ["redis-sentinel", str(self.directory / "sentinel.conf")]
+        return ["redis-server", str(self.directory / "sentinel.conf"), "--sentinel"]
 
 
 @contextmanager
