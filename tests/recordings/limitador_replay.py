@@ -12,9 +12,10 @@ import shlex
 import sys
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import yaml
+
+from tests.recordings.differences import Recording, differences
 
 ROOT = Path(__file__).resolve().parents[2]
 RECORDINGS = ROOT.parent / "shared" / "recordings" / "ratelimit"
@@ -23,7 +24,6 @@ CASES = DIFFERENCES["cases"]
 STEPS = {(entry["case"], number) for entry in DIFFERENCES["steps"] for number in entry["numbers"]}
 COMMAND = f"{shlex.quote(sys.executable)} -m tollhouse limitador"
 SERVE = f"{COMMAND} -p {{grpc}} -P {{http}} {{args}} {{limits}} {{storage}}"
-Recording = dict[str, Any]
 
 
 def left_out(family: str, name: str) -> bool:
@@ -39,32 +39,8 @@ def take_part(replay: ModuleType, family: str) -> list[Recording]:
     return [r for r in replay.load(family) if not left_out(family, r["name"])]
 
 
-def as_case(recording: Recording) -> Recording:
-    """Without the answers, as the recordings' tool runs it."""
-    return dict(recording, steps=[step["request"] for step in recording["steps"]])
-
-
-def differences(lib: ModuleType, recordings: list[Recording]) -> list[str]:
-    """What is answered in another way, and what should be and is not."""
-    got = lib.run_all(
-        lib.groups([as_case(recording) for recording in recordings]),
-        lambda batch: lib.run_group(SERVE, "limitador", batch[0], batch[1], os.devnull),
-        2,
-    )
-    wrong = []
-    for recording in recordings:
-        name = recording["name"]
-        answers = got[name]
-        if isinstance(answers, Exception):
-            wrong.append(f"{name}: {answers!r}")
-            continue
-        for number, (step, answer) in enumerate(zip(recording["steps"], answers, strict=True), 1):
-            found = lib.diff(step.get("response"), answer)
-            if (name, number) in STEPS:
-                # What differs on purpose must differ, or the entry is stale.
-                found = [] if found else [" answers as recorded"]
-            wrong += [f"{name}: step {number} {difference}" for difference in found]
-    return wrong
+def wrong_answers(lib: ModuleType, recordings: list[Recording]) -> list[str]:
+    return differences(lib, recordings, serve=SERVE, family="limitador", different=STEPS, jobs=2)
 
 
 def main() -> int:
@@ -72,7 +48,7 @@ def main() -> int:
     os.environ["PYTHONPATH"] = str(ROOT)
     replay, lib = importlib.import_module("replay"), importlib.import_module("lib")
     recordings = take_part(replay, "limitador")
-    wrong = differences(lib, recordings)
+    wrong = wrong_answers(lib, recordings)
     for line in wrong:
         print(line)
     fuzz = importlib.import_module("fuzz")

@@ -5,16 +5,16 @@ each for a reason.
 """
 
 import importlib
-import os
 import shlex
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import pytest
 import yaml
+
+from tests.recordings.differences import Recording, differences
 
 ROOT = Path(__file__).resolve().parents[2]
 RECORDINGS = ROOT.parent / "shared" / "recordings" / "ratelimit"
@@ -36,28 +36,9 @@ def replay(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
         sys.modules.pop(module, None)
 
 
-def differences(replay: ModuleType, recordings: list[dict[str, Any]]) -> list[str]:
+def wrong_answers(recordings: list[Recording]) -> list[str]:
     lib = importlib.import_module("lib")
-    cases = [dict(r, steps=[s["request"] for s in r["steps"]]) for r in recordings]
-    got = lib.run_all(
-        lib.groups(cases),
-        lambda batch: lib.run_group(SERVE, "descriptors", batch[0], batch[1], os.devnull),
-        8,
-    )
-    wrong = []
-    for recording in recordings:
-        name = recording["name"]
-        answers = got[name]
-        if isinstance(answers, Exception):
-            wrong.append(f"{name}: {answers!r}")
-            continue
-        for number, (step, answer) in enumerate(zip(recording["steps"], answers, strict=True), 1):
-            found = lib.diff(step.get("response"), answer)
-            if (name, number) in STEPS:
-                # What differs on purpose must differ, or the entry is stale.
-                found = [] if found else [" answers as recorded"]
-            wrong += [f"{name}: step {number} {difference}" for difference in found]
-    return wrong
+    return differences(lib, recordings, serve=SERVE, family="descriptors", different=STEPS, jobs=8)
 
 
 def test_simple_cases_answer_as_recorded(
@@ -65,7 +46,7 @@ def test_simple_cases_answer_as_recorded(
 ) -> None:
     monkeypatch.setenv("BACKEND_TYPE", "memory")
     recordings = [r for r in replay.load("descriptors") if r["name"] in QUICK]
-    wrong = differences(replay, recordings)
+    wrong = wrong_answers(recordings)
     assert not wrong, "\n".join(wrong)
     assert len(recordings) == len(QUICK)
 
@@ -80,6 +61,6 @@ def test_cases_answer_as_recorded(replay: ModuleType) -> None:
         if recording["name"] == "d-config-bad-not-yaml"
         or not recording["name"].startswith("d-config-bad-")
     ]
-    wrong = differences(replay, recordings)
+    wrong = wrong_answers(recordings)
     assert not wrong, "\n".join(wrong)
     assert len(recordings) > 35

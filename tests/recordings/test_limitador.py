@@ -9,16 +9,16 @@ from types import ModuleType
 
 import pytest
 
+from tests.recordings.differences import as_case
 from tests.recordings.limitador_replay import (
     CASES,
     DIFFERENCES,
     RECORDINGS,
     ROOT,
     SERVE,
-    as_case,
-    differences,
     names,
     take_part,
+    wrong_answers,
 )
 
 DEFECTS = DIFFERENCES["defects"]
@@ -68,5 +68,5 @@ def test_random_limits_answer_as_recorded(
 def test_cases_that_share_a_server_answer_as_recorded(replay: ModuleType) -> None:
     lib = importlib.import_module("lib")
     recordings = [r for r in take_part(replay, "limitador") if not lib.is_own(as_case(r))]
-    assert differences(lib, recordings) == []
+    assert wrong_answers(lib, recordings) == []
     assert len(recordings) > 50
