@@ -23,6 +23,8 @@ struct ChannelKind {
     int (*handshake)(Channel *);
     ssize_t (*read)(Channel *, void *, size_t);
     ssize_t (*write)(Channel *, const void *, size_t);
+    // No more bytes to the peer; what it still sends can be read.
+    void (*finish)(Channel *);
     void (*close)(Channel *);
     // The verified peer certificate as DER; 0 bytes when there is none.
     size_t (*identity)(Channel *, const uint8_t **);
@@ -48,6 +50,7 @@ inline ssize_t plain_write(Channel *channel, const void *bytes, size_t size) {
     if (sent >= 0) return sent;
     return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR ? CHANNEL_WANTS_WRITE : CHANNEL_FAILED;
 }
+inline void plain_finish(Channel *channel) { shutdown(channel->fd, SHUT_WR); }
 inline void plain_close(Channel *channel) {
     if (channel->fd >= 0) close(channel->fd);
     channel->fd = -1;
@@ -55,7 +58,7 @@ inline void plain_close(Channel *channel) {
 inline size_t plain_identity(Channel *, const uint8_t **der) { *der = nullptr; return 0; }
 
 inline const ChannelKind *plain_channel() {
-    static const ChannelKind kind = {plain_handshake, plain_read, plain_write, plain_close, plain_identity};
+    static const ChannelKind kind = {plain_handshake, plain_read, plain_write, plain_finish, plain_close, plain_identity};
     return &kind;
 }
 

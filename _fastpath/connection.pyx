@@ -151,39 +151,47 @@ cdef bint read_once(Connection *connection) noexcept nogil:
     return True
 
 
-cdef bint flush(Connection *connection) noexcept nogil:
-    """Write what is ready, in as few writes as it takes; False when the connection is over."""
+cdef bint discard(Connection *connection) noexcept nogil:
+    """Read what the peer sends after the end of its session; False once it has closed too."""
+    cdef IoThread *thread = connection.thread
+    cdef ssize_t got = connection.channel.kind.read(
+        &connection.channel, thread.input, INPUT_BYTES)
+    return got > 0 or got == CHANNEL_WANTS_READ or got == CHANNEL_WANTS_WRITE
+
+
+cdef Remainder flush(Connection *connection) noexcept nogil:
+    """Write what is ready, in as few writes as it takes."""
     cdef IoThread *thread = connection.thread
     cdef const uint8_t *frame
     cdef ssize_t size
     cdef size_t filled
     cdef bint more = True
     if connection.pending.size() and not write_pending(connection):
-        return False
+        return BROKEN
     while more and connection.pending.size() == 0:
         filled = 0
         more = False
         while True:
             size = nghttp2_session_mem_send(connection.session, &frame)
             if size < 0:
-                return False
+                return BROKEN
             if size == 0:
                 break
             if filled + size > OUTPUT_BYTES:
-                return False
+                return BROKEN
             memcpy(thread.output + filled, frame, size)
             filled += size
             if filled > OUTPUT_BYTES - INPUT_BYTES:
                 more = True
                 break
         if filled and not write_out(connection, filled):
-            return False
+            return BROKEN
     if connection.answers > thread.server.bounds.connection_output_bytes:
-        return False
-    if connection.pending.size():
-        return True
-    return (nghttp2_session_want_read(connection.session)
-            or nghttp2_session_want_write(connection.session))
+        return BROKEN
+    if (connection.pending.size() or nghttp2_session_want_read(connection.session)
+            or nghttp2_session_want_write(connection.session)):
+        return OPEN
+    return DONE
 
 
 cdef bint write_out(Connection *connection, size_t size) noexcept nogil:

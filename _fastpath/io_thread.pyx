@@ -9,7 +9,8 @@ from libcpp.string cimport string
 from libcpp.vector cimport vector
 
 from _fastpath.connection cimport (
-    end_session, expire, flush, obey, open_session, receive, say_goodbye,
+    BROKEN, DONE, Remainder, discard, end_session, expire, flush, obey, open_session, receive,
+    say_goodbye,
 )
 from _fastpath.request cimport look_after
 from _fastpath.transport cimport *
@@ -40,6 +41,7 @@ cdef enum:
     EVENTS = 64
     ACCEPTS = 16                # per wake-up of a listener
     SWEEP_NS = 250000000
+    FAREWELL_NS = 1000000000
     MILLISECOND_NS = 1000000
     LISTENER_TAG = 1            # low bit of a listener's epoll data; 2 is the mailbox
 
@@ -127,6 +129,18 @@ cdef void doom(Connection *connection) noexcept nogil:
         connection.thread.doomed.push_back(connection)
 
 
+cdef void part(Connection *connection) noexcept nogil:
+    """Our side of an ended session is closed, the peer's is read to its end: bytes that nobody
+    read would make the system reset the connection, and the last frames would be lost with it."""
+    if connection.ended_ns or connection.doomed:
+        return
+    connection.ended_ns = connection.thread.now_ns
+    connection.channel.kind.finish(&connection.channel)
+    connection.watched = EPOLLIN
+    watch(connection.thread, EPOLL_CTL_MOD, connection.channel.fd, EPOLLIN,
+          <uint64_t> connection)
+
+
 cdef void bury(IoThread *thread) noexcept nogil:
     cdef Connection *connection
     while thread.doomed.size():
@@ -142,6 +156,7 @@ cdef void bury(IoThread *thread) noexcept nogil:
 
 cdef void flush_dirty(IoThread *thread) noexcept nogil:
     cdef Connection *connection
+    cdef Remainder left
     cdef uint32_t wanted
     cdef size_t enough = thread.server.bounds.connection_output_bytes // 2
     cdef size_t i = 0
@@ -149,10 +164,14 @@ cdef void flush_dirty(IoThread *thread) noexcept nogil:
         connection = thread.dirty[i]
         i += 1
         connection.dirty = False
-        if connection.doomed or not connection.channel.ready:
+        if connection.doomed or connection.ended_ns or not connection.channel.ready:
             continue
-        if not flush(connection):
+        left = flush(connection)
+        if left == BROKEN:
             doom(connection)
+            continue
+        if left == DONE:
+            part(connection)
             continue
         wanted = EPOLLOUT if connection.pending.size() else 0
         if connection.pending.size() == 0 or (
@@ -188,6 +207,10 @@ cdef bint shake_hands(Connection *connection) noexcept nogil:
 
 cdef void handle(IoThread *thread, Connection *connection, uint32_t events) noexcept nogil:
     if connection.doomed or not shake_hands(connection):
+        return
+    if connection.ended_ns:
+        if not discard(connection):
+            doom(connection)
         return
     if events & ~(<uint32_t> EPOLLOUT) and not receive(connection):
         # What was answered before the peer went may still be wanted; an error has no reader.
@@ -251,7 +274,10 @@ cdef void sweep(IoThread *thread) noexcept nogil:
     cdef Connection *connection = thread.first
     thread.swept_ns = now
     while connection != NULL:
-        if connection.pending.size() and now - connection.stalled_ns > bounds.stalled_output_ns:
+        if connection.ended_ns:
+            if now - connection.ended_ns > FAREWELL_NS:
+                doom(connection)
+        elif connection.pending.size() and now - connection.stalled_ns > bounds.stalled_output_ns:
             doom(connection)
         elif not connection.served and now - connection.opened_ns > bounds.request_ns:
             doom(connection)

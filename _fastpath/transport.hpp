@@ -139,6 +139,7 @@ struct Connection {
     int64_t stalled_ns = 0;  // last progress of a waiting write
     int64_t header_ns = 0;   // start of a header block that is not complete; 0: none
     int64_t notice_ns = 0;   // when the drain was announced
+    int64_t ended_ns = 0;    // when the last byte to the peer was written; 0: not yet
     uint32_t open_streams = 0;
     uint32_t early = 0;  // answered streams whose peer still sends
     Stream *streams = nullptr;

@@ -17,6 +17,7 @@ cdef extern from "channel.hpp" namespace "tollhouse" nogil:
         int (*handshake)(Channel *) noexcept nogil
         ssize_t (*read)(Channel *, void *, size_t) noexcept nogil
         ssize_t (*write)(Channel *, const void *, size_t) noexcept nogil
+        void (*finish)(Channel *) noexcept nogil
         void (*close)(Channel *) noexcept nogil
 
     cdef struct Channel:
@@ -104,7 +105,7 @@ cdef extern from "transport.hpp" namespace "tollhouse" nogil:
         Connection *before
         Connection *after
         size_t held, answers
-        int64_t opened_ns, quiet_ns, stalled_ns, header_ns, notice_ns
+        int64_t opened_ns, quiet_ns, stalled_ns, header_ns, notice_ns, ended_ns
         uint32_t open_streams, early, watched
         Stream *streams
         cbool dirty, doomed, draining, said_goodbye, served, abusive, short_of_memory

@@ -6,13 +6,13 @@ import socket
 from pathlib import Path
 
 import pytest
-from hyperframe.frame import HeadersFrame, SettingsFrame
+from hyperframe.frame import GoAwayFrame, HeadersFrame, PingFrame, SettingsFrame
 
 from _fastpath.bounds import Bounds
 from _fastpath.errors import BindError
 from _fastpath.server import Server
 from transport.native_server import ECHO, HANG, NATIVE, Running, serving
-from transport.raw_client import PREFACE, Client, connections, framed, request_headers
+from transport.raw_client import PATIENCE_S, PREFACE, Client, connections, framed, request_headers
 
 REFUSED_STREAM = 7
 
@@ -156,6 +156,23 @@ async def test_broken_preface_closes_only_that_connection(running: Running) -> N
         await broken.until_closed()
     async with await running.connect() as client:
         assert (await client.call(NATIVE)).status == 0
+
+
+async def test_peer_that_still_sends_is_not_reset_after_its_goodbye(running: Running) -> None:
+    host, _, port = running.address.rpartition(":")
+    frames = SettingsFrame(0).serialize() + GoAwayFrame(0).serialize()
+    with socket.create_connection((host, int(port))) as peer:
+        peer.settimeout(PATIENCE_S)
+        await asyncio.to_thread(peer.sendall, PREFACE + frames)
+        while await asyncio.to_thread(peer.recv, 4096):
+            pass
+        for _ in range(3):  # a reset would show in the second
+            peer.sendall(PingFrame(0, opaque_data=bytes(8)).serialize())
+            await asyncio.sleep(0)
+        await running.until(lambda: running.stat("connections") == 0)
+        peer.sendall(bytes(8))
+        with pytest.raises(ConnectionError):
+            peer.sendall(bytes(8))
 
 
 async def test_no_descriptors_left_does_not_spin_or_stop_the_server(running: Running) -> None:

@@ -83,9 +83,13 @@ inline ssize_t tls_write(Channel *channel, const void *bytes, size_t size) {
     return answer == 1 ? static_cast<ssize_t>(sent) : wants(session, answer);
 }
 
+inline void tls_finish(Channel *channel) {
+    if (Session *session = static_cast<Session *>(channel->state)) SSL_shutdown(session->ssl);
+    plain_finish(channel);
+}
+
 inline void tls_close(Channel *channel) {
     if (Session *session = static_cast<Session *>(channel->state)) {
-        SSL_shutdown(session->ssl);
         SSL_free(session->ssl);
         OPENSSL_free(session->der);
         delete session;
@@ -95,7 +99,7 @@ inline void tls_close(Channel *channel) {
 }
 
 inline const ChannelKind *tls_channel() {
-    static const ChannelKind kind = {tls_handshake, tls_read, tls_write, tls_close, tls_identity};
+    static const ChannelKind kind = {tls_handshake, tls_read, tls_write, tls_finish, tls_close, tls_identity};
     return &kind;
 }
 
