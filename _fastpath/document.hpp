@@ -10,6 +10,7 @@ namespace tollhouse {
 struct Document : Counted {
     Value root{};
     char *memory = nullptr;  // one block holding every item, entry and text of `root`
+    size_t size = 0;         // bytes of that block
 
     Document() = default;
     Document(const Document &) = delete;

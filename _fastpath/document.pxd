@@ -7,6 +7,7 @@ cdef extern from "document.hpp" namespace "tollhouse" nogil:
     cdef cppclass Document(Counted):
         Value root
         char *memory
+        size_t size
 
 
 cdef class NativeDocument(Unit):

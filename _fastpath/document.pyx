@@ -150,7 +150,8 @@ cdef Document *build_document(object value, bint numbers_as_double) except NULL:
     layout.structure = layout.text = 0
     _measure(value, &layout, 0)
     cdef Document *document = new Document()
-    document.memory = <char *> malloc(layout.structure + layout.text + 1)
+    document.size = layout.structure + layout.text
+    document.memory = <char *> malloc(document.size + 1)
     if document.memory == NULL:
         del document
         raise MemoryError
