@@ -1,0 +1,1 @@
+"""Calls to other servers: one bounded HTTP client for every evaluator."""

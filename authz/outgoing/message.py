@@ -1,0 +1,65 @@
+"""What is sent and what comes back."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from multidict import CIMultiDict
+
+from authz.outgoing.errors import BadRequest
+
+_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # RFC 9110 §5.1
+_NO_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_OF_THE_CONNECTION = frozenset(
+    {
+        "connection",
+        "content-length",
+        "expect",
+        "host",
+        "keep-alive",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class OutgoingRequest:
+    """timeout_s: from the beginning to the last byte of the answer; None leaves it to the deadline
+    and `OutgoingBounds.longest_s`. follow_redirects: up to `OutgoingBounds.redirects`.
+
+    Credentials stand in any part, so nothing but the method is shown.
+    """
+
+    method: str
+    url: str = field(repr=False)
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    body: bytes | None = field(default=None, repr=False)
+    timeout_s: float | None = 5.0
+    follow_redirects: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OutgoingResponse:
+    """Header names are in lower case; the values of equal names are joined by a comma."""
+
+    status: int
+    reason: str
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+
+
+def checked_headers(headers: tuple[tuple[str, str], ...]) -> CIMultiDict[str]:
+    """Of equal names the last counts. Those that the connection itself decides are left out, so
+    that none can make two requests of one. Raises BadRequest."""
+    checked: CIMultiDict[str] = CIMultiDict()
+    for name, value in headers:
+        if not _NAME.fullmatch(name) or _NO_VALUE.search(value):
+            raise BadRequest("a header is not valid")
+        if name.lower() not in _OF_THE_CONNECTION:
+            checked[name] = value.strip(" \t")
+    checked["Accept-Encoding"] = "identity"  # what is read is bounded, and so is not unpacked
+    return checked
