@@ -1,0 +1,1 @@
+"""Client certificates: where they come from, whom they name, and whether they may be trusted."""

@@ -1,0 +1,52 @@
+"""X-Forwarded-Client-Cert, the header in which Envoy forwards what it knows of a client.
+
+Elements are separated by commas, their `Key=Value` pairs by semicolons; a value may stand in double
+quotes, which hide both (Envoy: HTTP connection manager, headers, x-forwarded-client-cert).
+"""
+
+import re
+from collections.abc import Mapping
+
+_TOKEN = re.compile(r'"(?:\\.|[^"\\])*"|[,;]|[^",;]+|"', re.DOTALL)
+_ESCAPE = re.compile(r"\\(.)", re.DOTALL)
+_ONCE = ("cert", "chain")
+
+
+def read_first_element(header: str) -> Mapping[str, str]:
+    """The pairs of the first element, keys in lower case, the last of equal keys.
+
+    Raises ValueError, whose text quotes nothing of the header.
+    """
+    if not header:
+        raise ValueError("XFCC header is empty")
+    pairs: dict[str, str] = {}
+    for pair in _first_element(header):
+        key, equals, value = pair.partition("=")
+        key = key.strip().lower()
+        if not equals:
+            continue
+        if key in _ONCE and key in pairs:
+            raise ValueError(f"XFCC header has more than one {key.capitalize()} in one element")
+        pairs[key] = _unquoted(value.strip())
+    return pairs
+
+
+def _first_element(header: str) -> list[str]:
+    pairs = [""]
+    for found in _TOKEN.finditer(header):
+        token = found[0]
+        if token == '"':
+            raise ValueError("XFCC header has a quote without end")
+        if token == "," and pairs != [""]:
+            break
+        if token == ";":
+            pairs.append("")
+        elif token != ",":
+            pairs[-1] += token
+    return pairs
+
+
+def _unquoted(value: str) -> str:
+    if len(value) >= 2 and value[0] == value[-1] == '"':
+        return _ESCAPE.sub(r"\1", value[1:-1])
+    return value
