@@ -19,6 +19,7 @@ FAMILIES = {
     "auth_server_evaluator_total": ("Evaluators with `metrics` that had their turn.", _EVALUATOR),
     "auth_server_evaluator_ignored": ("Those left out by their `when`.", _EVALUATOR),
     "auth_server_evaluator_denied": ("Those that failed or refused.", _EVALUATOR),
+    "http_server_handled_total": ("Checks over plain HTTP by status.", ("status",)),
     "tollhouse_authz_deferred_total": (
         "Requests that an AuthConfig sent to the full lane.",
         _PLACE,

@@ -163,6 +163,7 @@ def command(contender: Contender, port: int, threads: int, folder: Path) -> list
     listen = "--authz-listen" if contender.path == CHECK else "--rls-listen"
     other = "--rls-listen" if contender.path == CHECK else "--authz-listen"
     words = [sys.executable, "-m", "tollhouse", "serve", "--http-listen", "none"]
+    words += ["--authz-http-listen", "none"]
     words += ["--threads", str(threads), listen, f"127.0.0.1:{port}", other, "none"]
     if contender.keys:
         place = folder / f"{contender.name}-manifests"

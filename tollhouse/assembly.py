@@ -21,6 +21,7 @@ from ratelimit.reservations import ReservationBounds, Reservations
 from ratelimit.service import RateLimitService
 from tollhouse import http_side
 from tollhouse.admin_access import AdminAccess
+from tollhouse.check_http import CheckHttp
 from tollhouse.configuration_metrics import ConfigurationCollector
 from tollhouse.cpus import usable_cpus
 from tollhouse.health import SERVICE as HEALTH_SERVICE
@@ -29,6 +30,7 @@ from tollhouse.housekeeping import Housekeeping
 from tollhouse.labels_source import LabelsSource
 from tollhouse.limits_source import LimitsSource
 from tollhouse.manifests_source import ManifestsSource
+from tollhouse.on_demand import OnDemand, OnDemandListeners
 from tollhouse.publisher import Publisher
 from tollhouse.reflection import Reflection
 from tollhouse.reloading import Reloading, Source
@@ -78,7 +80,9 @@ class Assembly:
             Configuration(identities, series),
             self._authorization,
             publisher.hosts,
+            lambda: self.listeners.look_again(),
         )
+        self.listeners = OnDemandListeners([self._check_http(settings, series, threads)])
         files = (*settings.manifests, settings.limits, settings.custom_metric_labels)
         paths = [path for path in files if path is not None]
         self.housekeeping = Housekeeping(counters, identities, plans, now)
@@ -99,6 +103,17 @@ class Assembly:
             bounds=settings.bounds,
         )
         self._registry = self._filled_registry(settings, plans, series)
+
+    def _check_http(self, settings: ServeSettings, series: Series, threads: int) -> OnDemand:
+        handler = CheckHttp(
+            self._authorization.check,
+            lambda *key: series.add(threads, series.id(key), 1),
+            most_body_bytes=settings.max_http_body_bytes,
+        )
+        address = settings.authz_http_listen
+        return OnDemand(
+            "HTTP authorization", address, handler, lambda: self._manifests.has_auth_configs
+        )
 
     def _methods(self, settings: ServeSettings) -> list[Method]:
         methods: list[Method] = [*self._limits.methods(), *self._authorization.methods()]

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,14 +67,22 @@ class ManifestsSource:
         configuration: Configuration,
         service: AuthorizationService,
         publish: Callable[[HostIndex], int],
+        changed: Callable[[], Awaitable[None]],
     ) -> None:
+        """changed: awaited once a change after the start is in force."""
         self._roots = tuple(map(str, roots))
         self._files = ManifestFiles(self._roots)
         self._configuration = configuration
         self._objects = AuthorizationObjects(configuration)
         self._service = service
         self._publish = publish
+        self._changed = changed
         self.state = ManifestState()
+
+    @property
+    def has_auth_configs(self) -> bool:
+        """Whether there are any, those that are refused included."""
+        return bool(self.state.reports)
 
     async def start(self) -> None:
         """Take the files over. Raises StartError for a path that cannot be read."""
@@ -89,6 +97,7 @@ class ManifestsSource:
         """Take over what is different now; what is refused shows in log and status."""
         if await asyncio.to_thread(self._read):
             await self._put_in_force()
+            await self._changed()
 
     def _read(self) -> bool:
         changes = self._files.changes()

@@ -43,6 +43,7 @@ async def _serve(settings: ServeSettings) -> None:
     finally:
         assembly.end()
         await assembly.server.drain(settings.grace_seconds)
+        await assembly.listeners.stop()
         await assembly.reservations.stop()
         await assembly.reloading.stop()
         await assembly.housekeeping.stop()
@@ -59,6 +60,7 @@ async def _start(settings: ServeSettings, assembly: Assembly, http: HttpSide) ->
     await assembly.storage.start()
     await assembly.reloading.start()
     await assembly.restore()
+    await assembly.listeners.open()
     started = assembly.server.start()
     if started is not None:
         await started

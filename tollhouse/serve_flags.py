@@ -68,6 +68,13 @@ SERVE_FLAGS = (
     Flag("authz_listen", Address.parse, LISTEN, "gRPC, authorization", "listeners"),
     Flag("http_listen", Address.parse, LISTEN, "HTTP: limits API, /metrics, probes", "listeners"),
     Flag(
+        "authz_http_listen",
+        Address.parse,
+        LISTEN,
+        "HTTP, authorization; opened once there is an AuthConfig",
+        "listeners",
+    ),
+    Flag(
         "grpc_reflection",
         flags.switch,
         "BOOL",
@@ -143,6 +150,13 @@ SERVE_FLAGS = (
         flags.count(1, MOST),
         "N",
         "API keys held at once; further ones are refused and reported",
+        "process",
+    ),
+    Flag(
+        "max_http_body_bytes",
+        flags.size(1, 1 << 30),
+        "BYTES",
+        "largest body of an authorization request over HTTP",
         "process",
     ),
     Flag("log_level", flags.text_of(Level), "LEVEL", "error, warning, info or debug", "process"),

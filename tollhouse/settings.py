@@ -14,6 +14,7 @@ from tollhouse.log import Format, Level
 RLS_LISTEN = Address("0.0.0.0", 8081)
 AUTHZ_LISTEN = Address("0.0.0.0", 50051)
 HTTP_LISTEN = Address("0.0.0.0", 8080)
+AUTHZ_HTTP_LISTEN = Address("0.0.0.0", 5001)
 
 
 class Transport(StrEnum):
@@ -104,6 +105,10 @@ class ServeSettings:
     """Second gRPC listener, Authorino's port."""
     http_listen: Address | None = HTTP_LISTEN
     """Status, limits API, metrics and probes."""
+    authz_http_listen: Address | None = AUTHZ_HTTP_LISTEN
+    """Check over plain HTTP, Authorino's port; opened once there is an AuthConfig."""
+    max_http_body_bytes: int = 8192
+    """Largest body of such a check; a longer one is answered 413."""
     threads: int = 0
     """I/O threads of the native transport, 0 … 256; 0: one per usable CPU."""
     transport: Transport = Transport.NATIVE

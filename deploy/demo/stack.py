@@ -89,7 +89,7 @@ def commands(ports: Ports, envoy_file: Path, limits: Path) -> dict[str, list[str
         "tollhouse": [
             *(sys.executable, "-m", "tollhouse", "serve", str(MANIFESTS), "--limits", str(limits)),
             *("--rls-listen", f"{local}:{ports.rls}", "--authz-listen", f"{local}:{ports.authz}"),
-            *("--http-listen", f"{local}:{ports.http}"),
+            *("--http-listen", f"{local}:{ports.http}", "--authz-http-listen", "none"),
         ],
         "envoy": [
             *(str(envoy), "-c", str(envoy_file), "--concurrency", "1", "--log-level", "error"),

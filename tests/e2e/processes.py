@@ -138,6 +138,7 @@ class Tollhouse(Process):
                 *("--rls-listen", f"{local}:{self.addresses.rls}"),
                 *("--authz-listen", f"{local}:{self.addresses.authz}"),
                 *("--http-listen", f"{local}:{self.addresses.http}"),
+                *("--authz-http-listen", "none"),
                 *("--threads", "1", *arguments),
             ],
         )

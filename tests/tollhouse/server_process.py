@@ -91,6 +91,7 @@ def serving(*arguments: str, environment: dict[str, str] | None = None) -> Itera
         ("--rls-listen", "127.0.0.1:0"),
         ("--authz-listen", "none"),
         ("--http-listen", "127.0.0.1:0"),
+        ("--authz-http-listen", "none"),
         ("--threads", "1"),
     ):
         if flag not in given:

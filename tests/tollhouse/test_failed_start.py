@@ -9,7 +9,10 @@ import pytest
 from tollhouse.__main__ import main
 from tollhouse.settings import Transport
 
-NOWHERE = ["--rls-listen", "none", "--authz-listen", "none", "--http-listen", "none"]
+NOWHERE = [
+    *("--rls-listen", "none", "--authz-listen", "none"),
+    *("--http-listen", "none", "--authz-http-listen", "none"),
+]
 
 
 @pytest.fixture

@@ -1,0 +1,119 @@
+"""The listener for Check over plain HTTP; what requests and answers mean stands in authz/http."""
+
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from aiohttp import web
+from multidict import CIMultiDict
+
+from _fastpath.rpc import Context, Metadata, RpcError, Status
+from authz.http.admission import review_answer, review_uid
+from authz.http.answer import HttpAnswer, http_answer_of
+from authz.http.forwarded import CHECK, FAMILIES, ForwardingFault
+from authz.http.request import HttpRequest, check_request_of
+from tollhouse.bounded_http import BodyTooLarge, HttpBounds, read_body
+
+logger = logging.getLogger(__name__)
+
+METHODS = ("GET", "POST")  # of `/check`; below it the proxy's own method means nothing
+HANDLED = "http_server_handled_total"
+
+
+@dataclass
+class _Call:
+    """The Context of a check that came over HTTP."""
+
+    peer: str
+    mono_ns: int
+    wall_ns: int
+    metadata: Metadata = ()
+    deadline_ns: int | None = None
+    generation: int = 0
+
+    def set_trailing_metadata(self, metadata: Metadata) -> None:
+        """HTTP callers see none."""
+
+
+class CheckHttp:
+    """Answers for one listener. check: as AuthorizationService's. count: called with the name and
+    labels of a series."""
+
+    def __init__(
+        self,
+        check: Callable[[bytes, Context], Awaitable[bytes]],
+        count: Callable[..., None],
+        *,
+        most_body_bytes: int,
+        bounds: HttpBounds | None = None,
+    ) -> None:
+        self._check = check
+        self._count = count
+        self._most = most_body_bytes
+        self._bounds = bounds or HttpBounds()
+
+    async def __call__(self, request: web.BaseRequest) -> web.Response:
+        path = request.raw_path.partition("?")[0]
+        if path not in FAMILIES or (path == CHECK and request.method not in METHODS):
+            return web.Response(status=404)
+        hosts = request.headers.getall("Host", [""])
+        if len(hosts) > 1:
+            return _refused(400, "Host: expected one")
+        try:
+            body = await read_body(request, self._most, self._bounds.body_seconds)
+        except BodyTooLarge:
+            return _closed(413)
+        except TimeoutError:
+            return _closed(408)
+        except (web.RequestPayloadError, OSError):
+            return _closed(400)
+        asked = HttpRequest(
+            method=request.method,
+            target=request.raw_path,
+            host=hosts[0],
+            protocol=f"HTTP/{request.version.major}.{request.version.minor}",
+            headers=tuple(
+                (name.lower(), value)
+                for name, value in request.headers.items()
+                if name.lower() != "host"
+            ),
+            body=body,
+        )
+        try:
+            return _response(await self._decide(asked, request.remote or ""))
+        except ForwardingFault as fault:
+            return _refused(400, str(fault))
+
+    async def _decide(self, request: HttpRequest, peer: str) -> HttpAnswer:
+        call = _Call(peer, time.monotonic_ns(), time.time_ns())
+        message = check_request_of(request)
+        try:
+            answer = http_answer_of(await self._check(message, call))
+        except RpcError as error:
+            logger.warning("an HTTP request was no CheckRequest: %s", error.message)
+            answer = HttpAnswer(503, code=Status.UNAVAILABLE)
+        self._count(HANDLED, _camel(answer.code))
+        uid = review_uid(request)
+        return answer if uid is None else review_answer(uid, answer)
+
+
+def _response(answer: HttpAnswer) -> web.Response:
+    headers = CIMultiDict(answer.headers)
+    return web.Response(status=answer.status, headers=headers, body=answer.body.encode() or None)
+
+
+def _refused(status: int, reason: str) -> web.Response:
+    return web.Response(status=status, headers={"X-Ext-Auth-Reason": reason})
+
+
+def _closed(status: int) -> web.Response:
+    """For a request that was not read to its end, so that nothing can follow it."""
+    response = web.Response(status=status)
+    response.force_close()
+    return response
+
+
+def _camel(status: Status) -> str:
+    """As gRPC spells a code: PERMISSION_DENIED is PermissionDenied."""
+    return status.name if status is Status.OK else status.name.title().replace("_", "")
