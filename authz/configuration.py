@@ -20,6 +20,7 @@ from authz.hosts import HostClaims
 from authz.keys import KeyRing
 from authz.reading import read_auth_config, read_hosts
 from authz.secret import read_secret
+from authz.selector_match import MANAGED, LabelSelector
 
 REFUSED = "AuthConfig is invalid"
 
@@ -62,16 +63,26 @@ class Report:
 
 
 class Configuration:
-    """Changed by one task; each change is seen by requests once its snapshot is published."""
+    """Changed by one task; each change is seen by requests once its snapshot is published.
 
-    def __init__(self, identities: IdentityTable, series: Series) -> None:
+    managed, allow_host_subsets: see KeyRing and HostClaims.
+    """
+
+    def __init__(
+        self,
+        identities: IdentityTable,
+        series: Series,
+        *,
+        managed: LabelSelector = MANAGED,
+        allow_host_subsets: bool = False,
+    ) -> None:
         self._series = series
-        self._claims = HostClaims()
+        self._claims = HostClaims(allow_subsets=allow_host_subsets)
         self._ready: dict[str, Ready] = {}
         self._refused: dict[str, str] = {}
         self._faults: dict[str, tuple[Fault, ...]] = {}
         self._left: list[Ready] = []
-        self.keys = KeyRing(identities)
+        self.keys = KeyRing(identities, managed)
 
     def put_secret(self, namespace: str, name: str, document: Mapping[str, Any]) -> str | None:
         """Take in a Secret; gives its fault. A malformed one keeps its last good version."""

@@ -34,9 +34,14 @@ class _Claim:
 
 
 class HostClaims:
-    """All claims in order of arrival, and the index they make. One task changes it."""
+    """All claims in order of arrival, and the index they make. One task changes it.
 
-    def __init__(self) -> None:
+    allow_subsets: a name or narrower wildcard below the wildcard of another owner may be taken.
+    """
+
+    def __init__(self, *, allow_subsets: bool = False) -> None:
+        self._allow_subsets = allow_subsets
+        self._holders: dict[str, str] = {}
         self._index = HostIndex()
         self._freed = False
         self._claims: dict[str, _Claim] = {}
@@ -54,6 +59,7 @@ class HostClaims:
             return
         lost = claim.linked - set(wanted)
         self._index = self._index.edit(dict.fromkeys(claim.linked - lost, owner), remove=lost)
+        self._let_go(lost)
         claim.owner, claim.hosts, claim.linked = owner, wanted, claim.linked - lost
         self._link(owner_id, claim)
         if lost:
@@ -64,6 +70,7 @@ class HostClaims:
         self._waiting.pop(owner_id, None)
         if claim is not None:
             self._index = self._index.edit({}, remove=claim.linked)
+            self._let_go(claim.linked)
             self._freed = True
 
     @property
@@ -81,7 +88,7 @@ class HostClaims:
         self._settle()
         claim = self._claims[owner_id]
         missing = (host for host in claim.hosts if host not in claim.linked)
-        return {host: self._index.find(host) or "" for host in missing}
+        return {host: self._owner(host) or "" for host in missing}
 
     def taken(self) -> Iterator[tuple[str, dict[str, str]]]:
         """Everyone who waits for a host, with `loose`, in order of arrival."""
@@ -94,13 +101,22 @@ class HostClaims:
 
     def _link(self, owner_id: str, claim: _Claim) -> None:
         for host in claim.hosts:
-            if host not in claim.linked and self._index.find(host) in (None, owner_id):
+            if host not in claim.linked and self._owner(host) in (None, owner_id):
                 self._index = self._index.edit({host: claim.owner})
+                self._holders[host] = owner_id
                 claim.linked.add(host)
         if len(claim.linked) < len(claim.hosts):
             self._waiting[owner_id] = claim
         else:
             self._waiting.pop(owner_id, None)
+
+    def _owner(self, host: str) -> str | None:
+        """Who stands in the way of a claim to this host, unless it is the same owner."""
+        return self._holders.get(host) if self._allow_subsets else self._index.find(host)
+
+    def _let_go(self, hosts: Iterable[str]) -> None:
+        for host in hosts:
+            del self._holders[host]
 
     def _settle(self) -> None:
         """Give freed hosts to who waits; once for many releases in a row."""

@@ -14,9 +14,8 @@ from _fastpath.errors import IdentityTableFull
 from _fastpath.identity import IdentityTable
 from authz.config import ApiKey
 from authz.secret import ApiKeySecret, SecretId
-from authz.selector_match import LabelSelector
+from authz.selector_match import MANAGED, LabelSelector
 
-MANAGED_BY = ("authorino.kuadrant.io/managed-by", "authorino")
 Label = tuple[str, str]
 SetId = tuple[str | None, LabelSelector]
 
@@ -56,10 +55,14 @@ class _KeySet:
 
 
 class KeyRing:
-    """All Secrets with API keys and the sets that see them. One task changes it."""
+    """All Secrets with API keys and the sets that see them. One task changes it.
 
-    def __init__(self, identities: IdentityTable) -> None:
+    managed: a Secret that had these labels and loses them loses its key.
+    """
+
+    def __init__(self, identities: IdentityTable, managed: LabelSelector = MANAGED) -> None:
         self._identities = identities
+        self._managed_labels = managed
         self._secrets: dict[SecretId, ApiKeySecret] = {}
         self._labelled: dict[Label, dict[SecretId, None]] = {}
         self._managed: set[SecretId] = set()
@@ -84,12 +87,11 @@ class KeyRing:
             self._close(set_id, key_set)
 
     def put(self, secret: ApiKeySecret) -> None:
-        """Take in a new or changed Secret. Losing the managed-by label takes its key away.
+        """Take in a new or changed Secret. Losing the managed labels takes its key away.
 
         Raises IdentityTableFull, then neither its old key nor its new one works.
         """
-        name, value = MANAGED_BY
-        if secret.labels.get(name) == value:
+        if self._managed_labels.matches(secret.labels):
             self._managed.add(secret.id)
         elif secret.id in self._managed:
             self.remove(secret.id)

@@ -31,3 +31,8 @@ class LabelSelector:
 
     def matches(self, labels: Mapping[str, str]) -> bool:
         return self.labels <= labels.items() and all(r.matches(labels) for r in self.requirements)
+
+
+EVERYTHING = LabelSelector(frozenset(), ())
+MANAGED = LabelSelector(frozenset({("authorino.kuadrant.io/managed-by", "authorino")}), ())
+"""Secrets with this label lose their key with it."""

@@ -7,14 +7,20 @@ from authz.errors import Fault, dotted
 from policy.errors import InvalidObject, PolicyError
 from policy.files import FileChange
 from policy.manifest import Key, Manifest
+from policy.scope import EVERYWHERE, Scope
 from policy.store import ObjectChanges, ObjectStore
 
 
 class AuthorizationObjects:
-    """Keeps a Configuration equal to the objects of manifest files. One task changes it."""
+    """Keeps a Configuration equal to the objects of manifest files within a scope.
 
-    def __init__(self, configuration: Configuration) -> None:
+    One task changes it.
+    """
+
+    def __init__(self, configuration: Configuration, scope: Scope = EVERYWHERE) -> None:
         self._configuration = configuration
+        self._scope = scope
+        self._outside: set[Key] = set()
         self._store = ObjectStore()
         self._faults: dict[Key, tuple[Fault, ...]] = {}
 
@@ -22,16 +28,16 @@ class AuthorizationObjects:
         """Take in file changes; True when an object is different now."""
         self._configuration.give_up_keys()
         different = self._store.apply(changes)
-        for kind, namespace, name in different.removed:
-            self._faults.pop((kind, namespace, name), None)
-            if kind == "Secret":
-                self._configuration.remove_secret(namespace, name)
-            else:
-                self._configuration.remove_auth_config(namespace, name)
+        outside = {manifest.key for manifest in different.put if not self._scope.takes(manifest)}
+        for key in (*different.removed, *outside):
+            self._remove(key)
+        self._outside = self._outside.difference(
+            different.removed, (manifest.key for manifest in different.put)
+        ).union(outside)
         # Secrets first, so that no request meets a new AuthConfig without its keys.
-        for manifest in _of_kind(different, "Secret"):
+        for manifest in self._taken(different, "Secret"):
             self._put_secret(manifest)
-        for manifest in _of_kind(different, "AuthConfig"):
+        for manifest in self._taken(different, "AuthConfig"):
             self._put_auth_config(manifest)
         return bool(different.put or different.removed)
 
@@ -45,8 +51,24 @@ class AuthorizationObjects:
         return [f"{position}: {text}" for position, text in self._store.notices()]
 
     def count(self, kind: str) -> int:
-        """Objects of this kind that are read and not refused."""
-        return sum(key[0] == kind and key not in self._faults for key in self._store.objects)
+        """Objects of this kind that are taken and not refused."""
+        return sum(
+            key[0] == kind and key not in self._faults and key not in self._outside
+            for key in self._store.objects
+        )
+
+    def _taken(self, changes: ObjectChanges, kind: str) -> Iterator[Manifest]:
+        for manifest in changes.put:
+            if manifest.kind == kind and manifest.key not in self._outside:
+                yield manifest
+
+    def _remove(self, key: Key) -> None:
+        self._faults.pop(key, None)
+        kind, namespace, name = key
+        if kind == "Secret":
+            self._configuration.remove_secret(namespace, name)
+        else:
+            self._configuration.remove_auth_config(namespace, name)
 
     def _put_secret(self, manifest: Manifest) -> None:
         fault = self._configuration.put_secret(manifest.namespace, manifest.name, manifest.document)
@@ -83,7 +105,3 @@ class AuthorizationObjects:
             for host, owner in hosts.items():
                 message = f"host {host!r} belongs to AuthConfig {owner}"
                 yield InvalidObject(manifest.locate(("spec", "hosts")), "spec.hosts", message)
-
-
-def _of_kind(changes: ObjectChanges, kind: str) -> Iterator[Manifest]:
-    return (manifest for manifest in changes.put if manifest.kind == kind)

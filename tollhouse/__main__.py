@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from tollhouse import cli
+from tollhouse.authorino_settings import AuthorinoSettings, AuthorinoVersion
 from tollhouse.errors import ProgramError, UsageError
 from tollhouse.limitador_flags import LimitadorSettings
 from tollhouse.ratelimit_settings import RatelimitSettings
@@ -16,6 +17,8 @@ from tollhouse.top_flags import TopSettings
 
 # By name, so that a command imports what it needs and no more: its start is a second quicker.
 MODULES: dict[type[object], str] = {
+    AuthorinoSettings: "authorino_command",
+    AuthorinoVersion: "authorino_command",
     CheckSettings: "check",
     CountersSettings: "counters_command",
     LimitadorSettings: "limitador_command",

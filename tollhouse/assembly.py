@@ -1,16 +1,20 @@
 """Puts the parts of one process together."""
 
+from collections.abc import Sequence
+
 from aiohttp import web
 from prometheus_client import CollectorRegistry, ProcessCollector
+from prometheus_client.registry import Collector
 
 from _fastpath.cells import Series
 from _fastpath.check import CheckDecider
 from _fastpath.identity import IdentityTable
 from _fastpath.plan import Plans
 from _fastpath.rpc import Method
-from authz.configuration import Configuration
+from authz.configuration import Configuration, Report
 from authz.metrics import AuthorizationCollector
 from authz.service import AuthorizationService
+from policy.scope import Scope
 from ratelimit import counters_api, http_api
 from ratelimit.active_limits import ActiveLimits
 from ratelimit.clock import now
@@ -77,10 +81,16 @@ class Assembly:
         )
         self._manifests = ManifestsSource(
             settings.manifests,
-            Configuration(identities, series),
+            Configuration(
+                identities,
+                series,
+                managed=settings.watched.secrets,
+                allow_host_subsets=settings.watched.allow_host_subsets,
+            ),
             self._authorization,
             publisher.hosts,
             lambda: self.listeners.look_again(),
+            Scope(settings.watched.namespace, settings.watched.auth_configs),
         )
         self.listeners = OnDemandListeners([self._check_http(settings, series, threads)])
         files = (*settings.manifests, settings.limits, settings.custom_metric_labels)
@@ -93,7 +103,7 @@ class Assembly:
         self.reloading = Reloading(paths, sources)
         methods = self._methods(settings)
         services = sorted({method.path.split("/")[1] for method in methods})
-        self._ready = False
+        self.ready = False
         self._health = Health(services)
         reflection = Reflection([*services, HEALTH_SERVICE]) if settings.grpc_reflection else None
         self.server: GrpcServer = open_server(
@@ -102,7 +112,19 @@ class Assembly:
             threads=threads,
             bounds=settings.bounds,
         )
-        self._registry = self._filled_registry(settings, plans, series)
+        self._collectors: list[Collector] = [
+            ConfigurationCollector(plans, self._manifests, self.reloading),
+            TransportCollector(self.server.stats),
+        ]
+        self._authorization_collector = AuthorizationCollector(series)
+        self._limits_collectors: list[Collector] = [
+            RateLimitCollector(
+                self._limits,
+                limit_name_label=settings.limit_name_in_labels,
+                reservations=self.reservations,
+            ),
+            self.storage.collector,
+        ]
 
     def _check_http(self, settings: ServeSettings, series: Series, threads: int) -> OnDemand:
         handler = CheckHttp(
@@ -121,28 +143,14 @@ class Assembly:
             methods += ReservationService(self._limits, self.reservations).methods()
         return methods
 
-    def _filled_registry(
-        self, settings: ServeSettings, plans: Plans, series: Series
-    ) -> CollectorRegistry:
-        registry = CollectorRegistry()
-        registry.register(
-            RateLimitCollector(
-                self._limits,
-                limit_name_label=settings.limit_name_in_labels,
-                reservations=self.reservations,
-            )
-        )
-        registry.register(self.storage.collector)
-        registry.register(AuthorizationCollector(series))
-        registry.register(ConfigurationCollector(plans, self._manifests, self.reloading))
-        registry.register(TransportCollector(self.server.stats))
-        ProcessCollector(registry=registry)
-        return registry
-
     def routes(self) -> list[web.RouteDef]:
         return [
-            *http_side.probes(lambda: self._ready),
-            http_side.metrics(self._registry),
+            *http_side.probes(lambda: self.ready),
+            http_side.metrics(
+                _registry(
+                    *self._collectors, self._authorization_collector, *self._limits_collectors
+                )
+            ),
             *http_api.routes(
                 self._limits,
                 now,
@@ -152,19 +160,38 @@ class Assembly:
             *counters_api.routes(self._limits, self._admin),
         ]
 
+    def metrics_routes(self) -> list[web.RouteDef]:
+        """What is told of authorization and of the process, where Authorino tells it."""
+        return [
+            http_side.metrics(_registry(*self._collectors)),
+            http_side.metrics(_registry(self._authorization_collector), "/server-metrics"),
+        ]
+
+    def reports(self) -> Sequence[Report]:
+        """The state of every AuthConfig."""
+        return self._manifests.state.reports
+
     async def restore(self) -> None:
         """Put back the counters that were kept, once the limits are in force."""
         await self.storage.restore(self._limits.active.current.by_digest.keys())
 
     def begin(self) -> None:
         """State in health and readiness that requests are decided."""
-        self._ready = True
+        self.ready = True
         self._health.serving(True)
 
     def end(self) -> None:
         """State that they are no longer."""
-        self._ready = False
+        self.ready = False
         self._health.end()
+
+
+def _registry(*collectors: Collector) -> CollectorRegistry:
+    """These, and what the process uses."""
+    registry = CollectorRegistry()
+    for collector in (*collectors, ProcessCollector(registry=None)):
+        registry.register(collector)
+    return registry
 
 
 def _bounds(settings: ServeSettings) -> ReservationBounds:

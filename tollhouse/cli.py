@@ -10,6 +10,7 @@ from typing import Any
 from _fastpath.bounds import Bounds
 from tollhouse import (
     __version__,
+    authorino_flags,
     counters_flags,
     flags,
     limitador_flags,
@@ -18,6 +19,7 @@ from tollhouse import (
     storage_flags,
     top_flags,
 )
+from tollhouse.authorino_settings import AuthorinoSettings, AuthorinoVersion
 from tollhouse.flags import Flag
 from tollhouse.limitador_flags import LimitadorSettings
 from tollhouse.ratelimit_settings import RatelimitSettings
@@ -41,6 +43,8 @@ from tollhouse.top_flags import TopSettings
 
 Settings = (
     ServeSettings
+    | AuthorinoSettings
+    | AuthorinoVersion
     | CheckSettings
     | CountersSettings
     | LimitadorSettings
@@ -99,6 +103,7 @@ def parser() -> argparse.ArgumentParser:
     )
     check.add_argument("paths", nargs="+", metavar="PATH", help="a limits file, or manifests")
     flags.add(check, CHECK_FLAGS, defaults(CheckSettings, paths=()))
+    commands.add_parser("authorino", help="answer in the place of Authorino")
     commands.add_parser("limitador", help="answer in the place of limitador-server")
     commands.add_parser("ratelimit", help="answer in the place of envoyproxy/ratelimit")
     top_flags.add(commands, defaults(TopSettings) | defaults(ServerAccess))
@@ -116,6 +121,8 @@ def defaults(settings: type[Any], **required: Any) -> dict[str, Any]:
 
 def parse(arguments: Sequence[str], environment: Mapping[str, str] = os.environ) -> Settings:
     """Settings of the subcommand; raises UsageError, and SystemExit for --help and --version."""
+    if arguments[:1] == ["authorino"]:
+        return authorino_flags.parse(arguments[1:], environment)
     if arguments[:1] == ["limitador"]:
         return limitador_flags.parse(arguments[1:], environment)
     if arguments[:1] == ["ratelimit"]:

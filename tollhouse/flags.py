@@ -22,7 +22,9 @@ PREFIX = "TOLLHOUSE_"
 class Flag:
     """One setting. `read` turns its text into a value and raises UsageError.
 
-    A `switch` takes no value on the command line; its variable takes true or false.
+    A `switch` takes no value on the command line; its variable takes true or false. An `optional`
+    one may have a value all the same, as in --switch=false; only for commands without other words.
+    A `repeatable` one may be given several times, and `read` gives a tuple for each.
     environment: the name of its variable where that is another one; "" for none.
     """
 
@@ -34,6 +36,8 @@ class Flag:
     short: str | None = None
     switch: bool = False
     environment: str | None = None
+    optional: bool = False
+    repeatable: bool = False
 
     @property
     def name(self) -> str:
@@ -62,25 +66,15 @@ def add(
             group = groups[flag.group] = parser.add_argument_group(flag.group)
         names = [name for name in (flag.short, flag.name) if name]
         text = flag.help if not flag.environment else f"{flag.help} [{flag.environment}]"
-        if flag.switch:
-            group.add_argument(
-                *names,
-                dest=flag.field,
-                help=text,
-                action="store_const",
-                const="1",
-                default=argparse.SUPPRESS,
-            )
+        how: dict[str, Any] = {"dest": flag.field, "default": argparse.SUPPRESS, "help": text}
+        if flag.switch and not flag.optional:
+            group.add_argument(*names, **how, action="store_const", const="1")
             continue
-        shown = defaults[flag.field]
-        text += f" (default: {_told(shown)})"
-        group.add_argument(
-            *names,
-            dest=flag.field,
-            help=text.replace("%", "%%"),
-            metavar=flag.metavar,
-            default=argparse.SUPPRESS,
-        )
+        text += f" (default: {_told(defaults[flag.field])})"
+        how |= {"help": text.replace("%", "%%"), "metavar": flag.metavar}
+        if flag.optional:
+            how |= {"nargs": "?", "const": "1"}
+        group.add_argument(*names, **how, action="append" if flag.repeatable else "store")
 
 
 def _told(default: object) -> str:
@@ -89,7 +83,7 @@ def _told(default: object) -> str:
         return default.name.lower()
     if isinstance(default, bool):
         return str(default).lower()
-    return "none" if default in (None, "") else str(default)
+    return "none" if default in (None, "", ()) else str(default)
 
 
 def values(
@@ -104,11 +98,18 @@ def values(
         ):
             if text is not None:
                 try:
-                    found[flag.field] = flag.read(text)
+                    found[flag.field] = _read(flag, text)
                 except UsageError as error:
                     raise UsageError(f"{place}: {error}") from None
                 break
     return found
+
+
+def _read(flag: Flag, given: str | Sequence[str]) -> Any:
+    if not flag.repeatable:
+        return flag.read(str(given))
+    texts = (given,) if isinstance(given, str) else given
+    return tuple(value for text in texts for value in flag.read(text))
 
 
 def text_of(kind: type[StrEnum]) -> Callable[[str], StrEnum]:
@@ -130,6 +131,17 @@ def member_of(kind: type[Enum]) -> Callable[[str], Enum]:
         if text.upper() in kind.__members__:
             return kind[text.upper()]
         raise UsageError(f"{text!r} is none of {', '.join(kind.__members__).lower()}")
+
+    return read
+
+
+def choice(of: Mapping[str, Any]) -> Callable[[str], Any]:
+    """Reader of one of the names, as they are written; gives what it stands for."""
+
+    def read(text: str) -> Any:
+        if text not in of:
+            raise UsageError(f"{text!r} is none of {', '.join(of)}")
+        return of[text]
 
     return read
 

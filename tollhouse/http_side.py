@@ -32,11 +32,11 @@ def probes(ready: Callable[[], bool]) -> list[web.RouteDef]:
     return [web.get("/livez", livez), web.get("/readyz", readyz)]
 
 
-def metrics(registry: CollectorRegistry) -> web.RouteDef:
+def metrics(registry: CollectorRegistry, path: str = "/metrics") -> web.RouteDef:
     async def show(request: web.Request) -> web.Response:
         return web.Response(body=generate_latest(registry), headers={"content-type": METRICS_TYPE})
 
-    return web.get("/metrics", show)
+    return web.get(path, show)
 
 
 @web.middleware

@@ -3,6 +3,7 @@
 import json
 import logging
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TextIO
@@ -18,12 +19,13 @@ class Level(StrEnum):
 class Format(StrEnum):
     TEXT = "text"
     JSON = "json"
+    ZAP = "zap"
 
 
 def configure(level: Level, form: Format, stream: TextIO = sys.stderr) -> None:
     """Send the records of all loggers to `stream`; replaces what was configured before."""
     handler = logging.StreamHandler(stream)
-    handler.setFormatter(JsonFormatter() if form is Format.JSON else TextFormatter())
+    handler.setFormatter(FORMATTERS[form]())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     # The event loop tells at DEBUG that it uses epoll; nobody needs that per start.
     logging.getLogger("asyncio").setLevel(logging.WARNING)
@@ -41,21 +43,48 @@ class TextFormatter(logging.Formatter):
         # A peer or a file may have put the line break there.
         message = record.getMessage().replace("\r", "\\r").replace("\n", "\\n")
         line = f"{_time(record)} {record.levelname} {record.name}: {message}"
+        fields = _fields(record)
+        if fields:
+            line += " " + json.dumps(fields, ensure_ascii=False)
         if record.exc_info:
             line += "\n" + self.formatException(record.exc_info)
         return line
 
 
 class JsonFormatter(logging.Formatter):
-    """One object per line: time, level, logger, message and, for failures of ours, traceback."""
+    """One object per line: time, level, logger, message, the `fields` of the record and, for
+    failures of ours, traceback."""
+
+    names = ("time", "level", "logger", "message", "traceback")
 
     def format(self, record: logging.LogRecord) -> str:
-        fields = {
-            "time": _time(record),
-            "level": record.levelname.lower(),
-            "logger": record.name,
-            "message": record.getMessage(),
+        time, level, logger, message, traceback = self.names
+        fields: dict[str, object] = {
+            level: record.levelname.lower(),
+            time: _time(record),
+            logger: record.name,
+            message: record.getMessage(),
+            **_fields(record),
         }
         if record.exc_info:
-            fields["traceback"] = self.formatException(record.exc_info)
+            fields[traceback] = self.formatException(record.exc_info)
         return json.dumps(fields, ensure_ascii=False)
+
+
+class ZapFormatter(JsonFormatter):
+    """The same under the names that Authorino and Kubernetes' controllers have for them."""
+
+    names = ("ts", "level", "logger", "msg", "stacktrace")
+
+
+def _fields(record: logging.LogRecord) -> Mapping[str, object]:
+    """What a record holds besides its message: `extra={"fields": {...}}`, JSON data."""
+    fields = getattr(record, "fields", {})
+    return fields if isinstance(fields, dict) else {}
+
+
+FORMATTERS: Mapping[Format, type[logging.Formatter]] = {
+    Format.TEXT: TextFormatter,
+    Format.JSON: JsonFormatter,
+    Format.ZAP: ZapFormatter,
+}

@@ -13,6 +13,7 @@ from authz.configuration import Configuration, Report
 from authz.service import AuthorizationService
 from policy.authorization import AuthorizationObjects
 from policy.files import ManifestFiles
+from policy.scope import EVERYWHERE, Scope
 from tollhouse.errors import StartError
 
 logger = logging.getLogger(__name__)
@@ -68,12 +69,13 @@ class ManifestsSource:
         service: AuthorizationService,
         publish: Callable[[HostIndex], int],
         changed: Callable[[], Awaitable[None]],
+        scope: Scope = EVERYWHERE,
     ) -> None:
         """changed: awaited once a change after the start is in force."""
         self._roots = tuple(map(str, roots))
         self._files = ManifestFiles(self._roots)
         self._configuration = configuration
-        self._objects = AuthorizationObjects(configuration)
+        self._objects = AuthorizationObjects(configuration, scope)
         self._service = service
         self._publish = publish
         self._changed = changed

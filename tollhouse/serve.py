@@ -7,10 +7,16 @@ configuration is published. At the end health turns NOT_SERVING, then the transp
 import asyncio
 import logging
 import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
 from typing import TextIO
+
+from aiohttp import web
 
 from _fastpath.errors import BindError
 from tollhouse import log
+from tollhouse.address import Address
 from tollhouse.assembly import Assembly
 from tollhouse.errors import StartError
 from tollhouse.http_side import HttpSide
@@ -20,22 +26,49 @@ from tollhouse.stop_signal import StopSignal
 logger = logging.getLogger(__name__)
 
 
-def run(settings: ServeSettings, *, log_to: TextIO = sys.stderr) -> int:
-    """Serve until a signal; returns the exit code. Raises StartError."""
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One HTTP listener; `name` is how the log tells it."""
+
+    name: str
+    routes: Iterable[web.RouteDef]
+    address: Address
+
+
+def _sides(settings: ServeSettings, assembly: Assembly) -> Iterable[Side]:
+    if settings.http_listen is not None:
+        yield Side("HTTP", assembly.routes(), settings.http_listen)
+
+
+def run(
+    settings: ServeSettings,
+    *,
+    log_to: TextIO = sys.stderr,
+    notices: Iterable[str] = (),
+    sides: Callable[[Assembly], Iterable[Side]] | None = None,
+) -> int:
+    """Serve until a signal; returns the exit code. Raises StartError.
+
+    notices: told in the log at the start. sides: HTTP listeners in the place of http_listen.
+    """
     log.configure(settings.log_level, settings.log_format, log_to)
+    for notice in notices:
+        logger.warning("%s", notice)
     try:
-        asyncio.run(_serve(settings))
+        asyncio.run(_serve(settings, sides or partial(_sides, settings)))
     except BindError as error:
         raise StartError(str(error)) from error
     return 0
 
 
-async def _serve(settings: ServeSettings) -> None:
+async def _serve(settings: ServeSettings, sides: Callable[[Assembly], Iterable[Side]]) -> None:
     stop = StopSignal()
     assembly = Assembly(settings)
-    http = HttpSide(assembly.routes(), log_requests=settings.http_log)
+    listeners = [
+        (side, HttpSide(side.routes, log_requests=settings.http_log)) for side in sides(assembly)
+    ]
     try:
-        await _start(settings, assembly, http)
+        await _start(settings, assembly, listeners)
         assembly.begin()
         logger.info("deciding requests")
         assembly.housekeeping.start()
@@ -47,16 +80,19 @@ async def _serve(settings: ServeSettings) -> None:
         await assembly.reservations.stop()
         await assembly.reloading.stop()
         await assembly.housekeeping.stop()
-        await http.stop()
+        for _, http in listeners:
+            await http.stop()
         await assembly.storage.stop()
 
 
-async def _start(settings: ServeSettings, assembly: Assembly, http: HttpSide) -> None:
+async def _start(
+    settings: ServeSettings, assembly: Assembly, listeners: Iterable[tuple[Side, HttpSide]]
+) -> None:
     for address in (settings.rls_listen, settings.authz_listen):
         if address is not None:
             logger.info("gRPC on %s", assembly.server.listen(str(address)))
-    if settings.http_listen is not None:
-        logger.info("HTTP on %s", await http.start(settings.http_listen))
+    for side, http in listeners:
+        logger.info("%s on %s", side.name, await http.start(side.address))
     await assembly.storage.start()
     await assembly.reloading.start()
     await assembly.restore()

@@ -160,7 +160,7 @@ SERVE_FLAGS = (
         "process",
     ),
     Flag("log_level", flags.text_of(Level), "LEVEL", "error, warning, info or debug", "process"),
-    Flag("log_format", flags.text_of(Format), "FORMAT", "text or json, on stderr", "process"),
+    Flag("log_format", flags.text_of(Format), "FORMAT", "text, json or zap, on stderr", "process"),
     Flag(
         "http_log",
         flags.switch,

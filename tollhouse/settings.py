@@ -7,6 +7,7 @@ from pathlib import Path
 from _fastpath.bounds import Bounds
 from _fastpath.header_spec import HeaderFamily, HeaderSpec
 from _fastpath.limit_spec import Fail
+from authz.selector_match import EVERYTHING, MANAGED, LabelSelector
 from ratelimit.redis.key import HashTag
 from tollhouse.address import Address
 from tollhouse.log import Format, Level
@@ -92,6 +93,20 @@ class StorageSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class WatchSettings:
+    """Which objects are taken, by namespace ("" for all) and labels.
+
+    secrets: the key of a Secret that loses these labels is revoked. allow_host_subsets: an
+    AuthConfig may take a host below the wildcard of another.
+    """
+
+    namespace: str = ""
+    auth_configs: LabelSelector = EVERYTHING
+    secrets: LabelSelector = MANAGED
+    allow_host_subsets: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class ServeSettings:
     """One run of the server."""
 
@@ -152,6 +167,7 @@ class ServeSettings:
     log_format: Format = Format.TEXT
     bounds: Bounds = field(default_factory=Bounds)
     counters: StorageSettings = field(default_factory=StorageSettings)
+    watched: WatchSettings = field(default_factory=WatchSettings)
 
     @property
     def headers(self) -> HeaderSpec:

@@ -51,6 +51,25 @@ def test_case_53_taken_hosts_wait_and_the_others_are_linked(claims: Claims) -> N
     assert list(claims.taken()) == []
 
 
+def test_case_53_a_subset_may_be_allowed_but_never_the_same_host() -> None:
+    claims = Claims(allow_subsets=True)
+    claims.take("wide", "*.w.com", "b.com")
+    assert claims.take("narrow", "x.w.com", "*.y.w.com", "*.w.com", "b.com") == {
+        "x.w.com",
+        "*.y.w.com",
+    }
+    assert claims.loose("narrow") == {"*.w.com": "wide", "b.com": "wide"}
+    assert [claims.index.find(host) for host in ("x.w.com", "a.y.w.com", "z.w.com")] == [
+        "narrow",
+        "narrow",
+        "wide",
+    ]
+    claims.take("wide", "c.com")
+    assert claims.loose("narrow") == {}
+    claims.release("narrow")
+    assert claims.take("third", "x.w.com", "b.com") == {"x.w.com", "b.com"}
+
+
 def test_freed_host_goes_to_who_waits_longest(claims: Claims) -> None:
     for owner in ("one", "two", "three"):
         claims.take(owner, "a.com")

@@ -34,3 +34,23 @@ def test_json_is_one_object_per_event() -> None:
         "it failed “so”",
     )
     assert "ValueError: inside" in event["traceback"]
+
+
+def test_fields_of_a_record_stand_beside_its_message() -> None:
+    told = {}
+    for form in log.Format:
+        stream = io.StringIO()
+        log.configure(log.Level.INFO, form, stream)
+        logging.getLogger("part").info("so", extra={"fields": {"request id": "a\nb"}})
+        told[form] = stream.getvalue()
+    assert told[log.Format.TEXT].endswith('INFO part: so {"request id": "a\\nb"}\n')
+    assert json.loads(told[log.Format.JSON])["request id"] == "a\nb"
+
+
+def test_zap_has_the_names_of_kubernetes_controllers() -> None:
+    stream = io.StringIO()
+    log.configure(log.Level.INFO, log.Format.ZAP, stream)
+    logging.getLogger("authorino.service.auth").info("incoming", extra={"fields": {"a": 1}})
+    event = json.loads(stream.getvalue())
+    assert list(event) == ["level", "ts", "logger", "msg", "a"]
+    assert (event["msg"], event["logger"]) == ("incoming", "authorino.service.auth")
