@@ -4,14 +4,20 @@ from collections.abc import Iterator, Mapping
 
 from _fastpath import rule_spec
 from authz.condition import native, refusals
-from authz.config import Anonymous, AuthConfig, Denial, Plain, SuccessItem
+from authz.config import AuthConfig, Denial, SuccessItem
+from authz.evaluators.anonymous import Anonymous
+from authz.evaluators.api_key import ApiKey, ApiKeyIdentity
+from authz.evaluators.pattern_matching import PatternMatching
+from authz.evaluators.response_values import JsonItem, PlainItem
+from authz.open_config import OpenConfig
 from authz.value import Value
 
+NATIVE_KINDS = (ApiKey, Anonymous, PatternMatching, PlainItem, JsonItem)
 
-def rule_spec_of(
-    config: AuthConfig, key_sets: Mapping[str, int], refusal: str | None
-) -> rule_spec.RuleSpec:
+
+def rule_spec_of(opened: OpenConfig, refusal: str | None) -> rule_spec.RuleSpec:
     """The spec; `refusal` is the first of `native_refusals`."""
+    config = opened.config
     if refusal is not None:
         return rule_spec.RuleSpec(config.namespace, config.name, refusal=refusal)
     return rule_spec.RuleSpec(
@@ -20,20 +26,21 @@ def rule_spec_of(
         when=native(config.when),
         authentication=tuple(
             rule_spec.Authentication(
-                entry.name,
-                entry.challenge,
-                None if isinstance(entry.method, Anonymous) else key_sets[entry.name],
-                entry.credential,
-                entry.priority,
-                native(entry.when),
+                item.entry.name,
+                item.entry.challenge,
+                item.evaluator.key_set if isinstance(item.evaluator, ApiKeyIdentity) else None,
+                item.entry.credential,
+                item.entry.priority,
+                native(item.entry.when),
             )
-            for entry in config.authentication
+            for item in opened.authentication
         ),
         authorization=tuple(
             rule_spec.Authorization(
-                entry.name, native(entry.patterns), entry.priority, native(entry.when)
+                entry.name, native(entry.spec.patterns), entry.priority, native(entry.when)
             )
             for entry in config.authorization
+            if isinstance(entry.spec, PatternMatching)
         ),
         unauthenticated=_denial(config.unauthenticated),
         unauthorized=_denial(config.unauthorized),
@@ -43,24 +50,26 @@ def rule_spec_of(
 
 def native_refusals(config: AuthConfig) -> Iterator[str]:
     """Everything that keeps this AuthConfig in the full lane."""
-    for evaluator in config.evaluators:
-        if evaluator.metrics:
-            yield f"{evaluator.name!r} has metrics"
+    if config.skip_failed_conditions:
+        yield "failed conditions are skipped"
     yield from refusals(config.when)
-    for entry in config.authentication:
+    for entry in config.entries:
+        if entry.metrics:
+            yield f"{entry.name!r} has metrics"
+        if entry.cache is not None or entry.deadline_s is not None:
+            yield f"{entry.name!r} remembers results or has a deadline"
+        if not isinstance(entry.spec, NATIVE_KINDS):
+            yield f"{entry.name!r} is evaluated in the full lane"
         yield from refusals(entry.when)
-        if isinstance(entry.method, Plain):
-            yield f"{entry.name!r} takes its identity from the request"
-        if entry.defaults or entry.overrides:
-            yield f"{entry.name!r} extends its identity"
+    for identity in config.authentication:
+        if identity.defaults or identity.overrides:
+            yield f"{identity.name!r} extends its identity"
     for rule in config.authorization:
-        yield from refusals(rule.when)
-        yield from refusals(rule.patterns)
+        if isinstance(rule.spec, PatternMatching):
+            yield from refusals(rule.spec.patterns)
     for value in _values(config):
         if value.unit is None:
             yield value.refusal or "a value has no native form"
-    for item in config.success:
-        yield from refusals(item.when)
 
 
 def _values(config: AuthConfig) -> Iterator[Value]:
@@ -68,9 +77,10 @@ def _values(config: AuthConfig) -> Iterator[Value]:
         yield from (part for part in (denial.message, denial.body) if part is not None)
         yield from (denial.headers or {}).values()
     for item in config.success:
-        if item.plain is not None:
-            yield item.plain
-        yield from (item.json or {}).values()
+        if isinstance(item.spec, PlainItem):
+            yield item.spec.value
+        elif isinstance(item.spec, JsonItem):
+            yield from item.spec.properties.values()
 
 
 def _unit(value: Value) -> rule_spec.ValueSource:
@@ -97,8 +107,8 @@ def _success(item: SuccessItem) -> rule_spec.SuccessItem:
         name=item.name,
         key=item.key,
         target=item.target,
-        plain=None if item.plain is None else _unit(item.plain),
-        json=None if item.json is None else _pairs(item.json),
+        plain=_unit(item.spec.value) if isinstance(item.spec, PlainItem) else None,
+        json=_pairs(item.spec.properties) if isinstance(item.spec, JsonItem) else None,
         priority=item.priority,
         when=native(item.when),
     )

@@ -8,71 +8,67 @@ from dataclasses import dataclass, field
 
 from _fastpath.rule_spec import Credential, Target
 from authz.condition import Condition
-from authz.selector_match import LabelSelector
+from authz.kind import Kind
 from authz.value import Value
 
 
 @dataclass(frozen=True, slots=True)
-class ApiKey:
-    """Keys are the `api_key` of the Secrets that `selector` matches."""
+class Cache:
+    """Results are remembered by `key` for `ttl_s` seconds, failures for `failure_ttl_s`."""
 
-    selector: LabelSelector
-    all_namespaces: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Anonymous:
-    """Always succeeds with {"anonymous": true}."""
+    key: Value
+    ttl_s: int
+    failure_ttl_s: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Plain:
-    """The identity is a value of the authorization document; null is none."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """What all entries have. spec: as `kind.read` gave it; deadline_s: for the evaluator alone;
+    fingerprint: of everything its author wrote, so that equal ones can share what they remember."""
 
-    value: Value
+    name: str
+    kind: Kind
+    spec: object
+    priority: int = 0
+    when: tuple[Condition, ...] = ()
+    metrics: bool = False
+    cache: Cache | None = None
+    deadline_s: float | None = None
+    fingerprint: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
-class Authentication:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Authentication(Entry):
     """defaults, overrides: members that the identity gets once it is known, the first only where it
     has none; an identity that is no object fails with either."""
 
-    name: str
-    method: ApiKey | Anonymous | Plain
     credential: Credential
     challenge: str
-    priority: int
-    when: tuple[Condition, ...]
-    metrics: bool
     defaults: Mapping[str, Value] = field(default_factory=dict)
     overrides: Mapping[str, Value] = field(default_factory=dict)
 
-    @property
-    def kind(self) -> str:
-        """The `evaluator_type` of metrics, here and below."""
-        return _IDENTITY_KINDS[type(self.method)]
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metadata(Entry):
+    """required: a request whose entry has no result is denied."""
+
+    required: bool = False
 
 
-_IDENTITY_KINDS: dict[type[object], str] = {
-    ApiKey: "IDENTITY_APIKEY",
-    Anonymous: "IDENTITY_NOOP",
-    Plain: "IDENTITY_PLAIN",
-}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Authorization(Entry):
+    pass
 
 
-@dataclass(frozen=True, slots=True)
-class Authorization:
-    """A patternMatching entry."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuccessItem(Entry):
+    key: str
+    target: Target
 
-    name: str
-    patterns: tuple[Condition, ...]
-    priority: int
-    when: tuple[Condition, ...]
-    metrics: bool
 
-    @property
-    def kind(self) -> str:
-        return "AUTHORIZATION_JSON"
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Callback(Entry):
+    pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,42 +81,34 @@ class Denial:
     headers: Mapping[str, Value] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class SuccessItem:
-    """Exactly one of `plain` and `json` is given."""
-
-    name: str
-    key: str
-    target: Target
-    plain: Value | None
-    json: Mapping[str, Value] | None
-    priority: int
-    when: tuple[Condition, ...]
-    metrics: bool
-
-    @property
-    def kind(self) -> str:
-        return "RESPONSE_JSON" if self.plain is None else "RESPONSE_PLAIN"
-
-
-Evaluator = Authentication | Authorization | SuccessItem
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AuthConfig:
+    """skip_failed_conditions: a `when` that cannot be evaluated counts as false, as in Authorino,
+    instead of denying the request."""
+
     namespace: str
     name: str
     hosts: tuple[str, ...]
     when: tuple[Condition, ...]
     authentication: tuple[Authentication, ...]
+    metadata: tuple[Metadata, ...]
     authorization: tuple[Authorization, ...]
     unauthenticated: Denial
     unauthorized: Denial
     success: tuple[SuccessItem, ...]
+    callbacks: tuple[Callback, ...]
+    skip_failed_conditions: bool = False
 
     @property
-    def evaluators(self) -> tuple["Evaluator", ...]:
-        return *self.authentication, *self.authorization, *self.success
+    def entries(self) -> tuple[Entry, ...]:
+        """All of them, in order of phase and declaration."""
+        return (
+            *self.authentication,
+            *self.metadata,
+            *self.authorization,
+            *self.success,
+            *self.callbacks,
+        )
 
     @property
     def id(self) -> str:

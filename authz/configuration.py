@@ -11,26 +11,24 @@ from typing import Any
 from _fastpath.cells import Series
 from _fastpath.errors import IdentityTableFull
 from _fastpath.host_index import HostIndex, Refusal
-from _fastpath.identity import IdentityTable
 from _fastpath.rule import rule
 from authz.compilation import native_refusals, rule_spec_of
-from authz.config import ApiKey, AuthConfig
+from authz.config import AuthConfig
 from authz.errors import Fault, InvalidAuthConfig
 from authz.hosts import HostClaims
-from authz.keys import KeyRing
+from authz.open_config import OpenConfig, Opener
 from authz.reading import read_auth_config, read_hosts
-from authz.secret import read_secret
-from authz.selector_match import MANAGED, LabelSelector
+from authz.secret import SecretId, read_secret, secret_data
+from authz.services import Services
 
 REFUSED = "AuthConfig is invalid"
 
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """An AuthConfig in force. `key_sets`: set number by apiKey entry."""
+    """An AuthConfig in force."""
 
-    config: AuthConfig
-    key_sets: Mapping[str, int]
+    opened: OpenConfig
     lane_refusal: str | None
 
 
@@ -65,39 +63,44 @@ class Report:
 class Configuration:
     """Changed by one task; each change is seen by requests once its snapshot is published.
 
-    managed, allow_host_subsets: see KeyRing and HostClaims.
+    allow_host_subsets: see HostClaims.
     """
 
     def __init__(
-        self,
-        identities: IdentityTable,
-        series: Series,
-        *,
-        managed: LabelSelector = MANAGED,
-        allow_host_subsets: bool = False,
+        self, services: Services, series: Series, *, allow_host_subsets: bool = False
     ) -> None:
+        self._services = services
         self._series = series
+        self._opener = Opener(services)
         self._claims = HostClaims(allow_subsets=allow_host_subsets)
         self._ready: dict[str, Ready] = {}
         self._refused: dict[str, str] = {}
         self._faults: dict[str, tuple[Fault, ...]] = {}
-        self._left: list[Ready] = []
-        self.keys = KeyRing(identities, managed)
+        self._needs: dict[str, frozenset[SecretId]] = {}
+        self._users: dict[SecretId, dict[str, AuthConfig]] = {}
+        self._fresh: dict[str, OpenConfig] = {}
+        self._left: list[OpenConfig] = []
 
     def put_secret(self, namespace: str, name: str, document: Mapping[str, Any]) -> str | None:
         """Take in a Secret; gives its fault. A malformed one keeps its last good version."""
+        keys, secrets = self._services.keys, self._services.secrets
         try:
             secret = read_secret(namespace, name, document)
             if secret is None:
-                self.keys.remove((namespace, name))
+                keys.remove((namespace, name))
             else:
-                self.keys.put(secret)
+                keys.put(secret)
         except (ValueError, IdentityTableFull) as error:
             return str(error)
+        labels = document["metadata"].get("labels") or {}
+        if secrets.put(namespace, name, labels, secret_data(document)):
+            self._open_users_anew((namespace, name))
         return None
 
     def remove_secret(self, namespace: str, name: str) -> None:
-        self.keys.forget((namespace, name))
+        self._services.keys.forget((namespace, name))
+        self._services.secrets.remove(namespace, name)
+        self._open_users_anew((namespace, name))
 
     def put_auth_config(
         self, namespace: str, name: str, document: Mapping[str, Any]
@@ -106,43 +109,52 @@ class Configuration:
         config_id = f"{namespace}/{name}"
         try:
             config = read_auth_config(namespace, name, document)
-            self._install(config)
         except InvalidAuthConfig as error:
+            self._use_secrets(config_id, None, frozenset())
             self.refuse_auth_config(namespace, name, document, error.faults)
             return error.faults
-        self._faults.pop(config_id, None)
-        self._refused.pop(config_id, None)
-        return ()
+        return self._put(config)
 
     def refuse_auth_config(
         self, namespace: str, name: str, document: Mapping[str, Any], faults: tuple[Fault, ...]
     ) -> None:
         """Note what is wrong with an AuthConfig, whose last good version stays in force."""
-        config_id = f"{namespace}/{name}"
-        self._faults[config_id] = faults
-        if config_id not in self._ready:
-            self._refused[config_id] = REFUSED
-            self._claims.claim(config_id, Refusal(config_id, REFUSED), read_hosts(document))
+        self._refuse(f"{namespace}/{name}", read_hosts(document), faults)
 
     def remove_auth_config(self, namespace: str, name: str) -> None:
         config_id = f"{namespace}/{name}"
         self._faults.pop(config_id, None)
         self._refused.pop(config_id, None)
+        self._use_secrets(config_id, None, frozenset())
         self._claims.release(config_id)
+        self._fresh.pop(config_id, None)
         self._leave(self._ready.pop(config_id, None))
 
-    def give_up_keys(self) -> None:
-        """Revoke the keys that no AuthConfig uses since the last publish.
+    def start_new(self) -> None:
+        """Start the evaluators that came since the last call; on the event loop, before a publish.
+
+        To be called while nothing changes the configuration, as `close_replaced`."""
+        fresh, self._fresh = self._fresh, {}
+        for opened in fresh.values():
+            opened.start()
+
+    def close_replaced(self) -> None:
+        """Close the evaluators of AuthConfigs that went before the last publish; on the event loop.
 
         To be called when a change begins: until its predecessor is published, and while requests
-        are decided by what that replaced, their keys must stand.
+        are decided by what that replaced, their keys and what they rely on must stand.
         """
         left, self._left = self._left, []
-        for ready in left:
-            self._leave_keys(ready)
+        for opened in left:
+            self._opener.close(opened)
 
     def snapshot(self) -> Snapshot:
         return Snapshot(self._claims.index, dict(self._ready), dict(self._refused))
+
+    @property
+    def faults(self) -> Mapping[str, tuple[Fault, ...]]:
+        """What is wrong with AuthConfigs, by id."""
+        return self._faults
 
     def reports(self) -> Iterable[Report]:
         for config_id in sorted({*self._ready, *self._refused}):
@@ -163,42 +175,55 @@ class Configuration:
         """Ids of AuthConfigs with hosts that belong to another one: that one's id by host."""
         return self._claims.taken()
 
-    def _install(self, config: AuthConfig) -> None:
-        ready = Ready(config, self._use_keys(config), next(native_refusals(config), None))
+    def _put(self, config: AuthConfig) -> tuple[Fault, ...]:
         try:
-            spec = rule_spec_of(config, ready.key_sets, ready.lane_refusal)
+            self._install(config)
+        except InvalidAuthConfig as error:
+            self._use_secrets(config.id, config, error.secrets)
+            self._refuse(config.id, config.hosts, error.faults)
+            return error.faults
+        self._faults.pop(config.id, None)
+        self._refused.pop(config.id, None)
+        return ()
+
+    def _refuse(self, config_id: str, hosts: Iterable[str], faults: tuple[Fault, ...]) -> None:
+        self._faults[config_id] = faults
+        if config_id not in self._ready:
+            self._refused[config_id] = REFUSED
+            self._claims.claim(config_id, Refusal(config_id, REFUSED), hosts)
+
+    def _install(self, config: AuthConfig) -> None:
+        opened = self._opener.open(config)
+        ready = Ready(opened, next(native_refusals(config), None))
+        try:
+            spec = rule_spec_of(opened, ready.lane_refusal)
             self._claims.claim(config.id, rule(spec, self._series), config.hosts)
         except ValueError as error:
-            self._leave_keys(ready)
+            self._opener.close(opened)
             raise InvalidAuthConfig((Fault(("spec",), str(error)),)) from error
+        self._use_secrets(config.id, config, opened.secrets)
         before = self._ready.get(config.id)
         self._ready[config.id] = ready
+        self._fresh[config.id] = opened
         self._leave(before)
 
-    def _use_keys(self, config: AuthConfig) -> dict[str, int]:
-        used: dict[str, int] = {}
-        entries = _api_key_entries(config)
-        try:
-            for name, method in entries.items():
-                used[name] = self.keys.use(config.namespace, method)
-        except IdentityTableFull as error:
-            for name in used:
-                self.keys.leave(config.namespace, entries[name])
-            raise InvalidAuthConfig((Fault(("spec", "authentication"), str(error)),)) from error
-        return used
+    def _use_secrets(
+        self, config_id: str, config: AuthConfig | None, secrets: frozenset[SecretId]
+    ) -> None:
+        """These Secrets are the ones whose change makes the AuthConfig be opened anew."""
+        for secret_id in self._needs.pop(config_id, frozenset()):
+            del self._users[secret_id][config_id]
+            if not self._users[secret_id]:
+                del self._users[secret_id]
+        if config is not None and secrets:
+            self._needs[config_id] = secrets
+            for secret_id in secrets:
+                self._users.setdefault(secret_id, {})[config_id] = config
+
+    def _open_users_anew(self, secret_id: SecretId) -> None:
+        for config in list(self._users.get(secret_id, {}).values()):
+            self._put(config)
 
     def _leave(self, ready: Ready | None) -> None:
         if ready is not None:
-            self._left.append(ready)
-
-    def _leave_keys(self, ready: Ready) -> None:
-        for method in _api_key_entries(ready.config).values():
-            self.keys.leave(ready.config.namespace, method)
-
-
-def _api_key_entries(config: AuthConfig) -> dict[str, ApiKey]:
-    return {
-        entry.name: entry.method
-        for entry in config.authentication
-        if isinstance(entry.method, ApiKey)
-    }
+            self._left.append(ready.opened)

@@ -2,7 +2,12 @@
 
 AuthzError
 ├── InvalidAuthConfig   an AuthConfig asks for something wrong or not supported; lists every fault
-└── Unauthenticated     an authentication entry did not succeed; for the next one to try
+├── Unavailable         an entry of an AuthConfig lacks something now, such as its Secret
+├── Overloaded          too much work waits; the request is answered 503
+└── Refusal             an evaluator's answer is no
+    ├── Unauthenticated an authentication entry did not succeed; for the next one to try
+    ├── Denied          an authorization entry does not grant
+    └── EvaluatorFailed any other entry has no result; most go without it
 """
 
 from dataclasses import dataclass
@@ -39,12 +44,39 @@ class AuthzError(Exception):
 
 
 class InvalidAuthConfig(AuthzError):
-    """`faults` is not empty and in the order of the document."""
+    """`faults` is not empty and in the order of the document. `secrets`: namespace and name of
+    those whose change may mend it."""
 
-    def __init__(self, faults: tuple[Fault, ...]) -> None:
+    def __init__(
+        self, faults: tuple[Fault, ...], secrets: frozenset[tuple[str, str]] = frozenset()
+    ) -> None:
         super().__init__("; ".join(map(str, faults)))
         self.faults = faults
+        self.secrets = secrets
 
 
-class Unauthenticated(AuthzError):
-    """Its text is the reason that the caller reads; it quotes nothing but names."""
+class Unavailable(AuthzError):
+    """Its text is a fault's message."""
+
+
+class Overloaded(AuthzError):
+    """Raised at once instead of waiting."""
+
+    def __init__(self) -> None:
+        super().__init__("too many requests are waiting")
+
+
+class Refusal(AuthzError):
+    """Its text is the reason that the caller may read: no secrets, no tokens."""
+
+
+class Unauthenticated(Refusal):
+    pass
+
+
+class Denied(Refusal):
+    pass
+
+
+class EvaluatorFailed(Refusal):
+    pass

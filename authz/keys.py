@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 
 from _fastpath.errors import IdentityTableFull
 from _fastpath.identity import IdentityTable
-from authz.config import ApiKey
 from authz.secret import ApiKeySecret, SecretId
 from authz.selector_match import MANAGED, LabelSelector
 
@@ -69,18 +68,18 @@ class KeyRing:
         self._sets: dict[SetId, _KeySet] = {}
         self._sets_by_label: dict[Label | None, dict[SetId, _KeySet]] = {}
 
-    def use(self, namespace: str, method: ApiKey) -> int:
-        """The key set of an authentication entry; each use is ended by `leave`.
+    def use(self, namespace: str | None, selector: LabelSelector) -> int:
+        """The key set of a selector in a namespace, or in all for None; ended by `leave`.
 
         Raises IdentityTableFull, then there is no such set.
         """
-        set_id = _set_id(namespace, method)
+        set_id = namespace, selector
         key_set = self._sets.get(set_id) or self._open(set_id)
         key_set.users += 1
         return key_set.number
 
-    def leave(self, namespace: str, method: ApiKey) -> None:
-        set_id = _set_id(namespace, method)
+    def leave(self, namespace: str | None, selector: LabelSelector) -> None:
+        set_id = namespace, selector
         key_set = self._sets[set_id]
         key_set.users -= 1
         if key_set.users == 0:
@@ -218,7 +217,3 @@ class KeyRing:
     def _revoke(self, digests: Iterable[bytes]) -> None:
         for digest in digests:
             self._identities.revoke(digest)
-
-
-def _set_id(namespace: str, method: ApiKey) -> SetId:
-    return None if method.all_namespaces else namespace, method.selector

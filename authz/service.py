@@ -1,5 +1,6 @@
 """envoy.service.auth.v3.Authorization: the full lane behind the native handler."""
 
+import asyncio
 import logging
 from collections import deque
 
@@ -13,10 +14,14 @@ from _fastpath.check_codec import (
     encode_check_response,
 )
 from _fastpath.errors import WireError
-from _fastpath.identity import IdentityTable
 from _fastpath.rpc import Context, Method, RpcError, Status, UnaryMethod
-from authz.configuration import Snapshot
+from authz import answers
+from authz.answers import Verdict
+from authz.configuration import Ready, Snapshot
+from authz.errors import Overloaded
 from authz.pipeline import Pipeline
+from authz.services import Services
+from authz.step import Outcome, Step
 
 logger = logging.getLogger("tollhouse.authz")
 
@@ -25,21 +30,24 @@ KEEP_NS = 60 * 10**9  # a deferred request is far younger than this
 OVERLOADED = "too many requests are waiting"
 
 
-def _unavailable(reason: str) -> bytes:
-    return encode_check_response(Status.UNAVAILABLE, http_status=503, reason=reason)
-
-
 class AuthorizationService:
     """Decides what the native lane defers, and everything on a transport without it.
 
-    `publish` and the handler run on the event loop.
+    `publish` and the handler run on the event loop. timeout_s: for a whole check; None leaves it to
+    the caller's deadline.
     """
 
     def __init__(
-        self, decider: CheckDecider, identities: IdentityTable, series: Series, threads: int
+        self,
+        decider: CheckDecider,
+        services: Services,
+        series: Series,
+        threads: int,
+        timeout_s: float | None = None,
     ) -> None:
         self._decider = decider
-        self._identities = identities
+        self._services = services
+        self._timeout_s = timeout_s
         self._series = series
         self._thread = threads
         self._snapshots: deque[tuple[int, int, Snapshot]] = deque()
@@ -51,7 +59,7 @@ class AuthorizationService:
             self._snapshots.popleft()
 
     def methods(self) -> list[Method]:
-        overload = _unavailable(OVERLOADED)
+        overload = answers.unavailable(OVERLOADED).answer
         return [UnaryMethod(CHECK, self.check, native=self._decider.check, overload=overload)]
 
     async def check(self, request: bytes, context: Context) -> bytes:
@@ -62,41 +70,76 @@ class AuthorizationService:
             status = Status.RESOURCE_EXHAUSTED if error.too_large else Status.INTERNAL
             raise RpcError(status, str(error)) from error
         try:
-            status, answer = self._decide(decoded, context.generation)
+            verdict = await self._decide(decoded, context)
         except Exception:  # the check's edge: whatever went wrong, the answer is a denial
             logger.exception("check failed")
-            status, answer = Status.UNAVAILABLE, _unavailable("internal error")
-        self._count("auth_server_response_status", status.name)
-        return answer
+            verdict = answers.unavailable("internal error")
+        self._count("auth_server_response_status", verdict.status.name)
+        return verdict.answer
 
-    def _decide(self, request: CheckRequest, generation: int) -> tuple[Status, bytes]:
+    async def _decide(self, request: CheckRequest, context: Context) -> Verdict:
         if not request.has_http:
             answer = encode_check_response(
                 Status.INVALID_ARGUMENT, http_status=400, reason=INVALID_REQUEST
             )
-            return Status.INVALID_ARGUMENT, answer
-        snapshot = self._snapshot(generation)
+            return Verdict(answer, Status.INVALID_ARGUMENT)
+        snapshot = self._snapshot(context.generation)
         if snapshot is None:
-            return Status.UNAVAILABLE, _unavailable(NOT_READY)
+            return answers.unavailable(NOT_READY)
         found = snapshot.find(request.host)
         if found is None:
             answer = encode_check_response(
                 Status.NOT_FOUND, http_status=404, reason=SERVICE_NOT_FOUND
             )
-            return Status.NOT_FOUND, answer
+            return Verdict(answer, Status.NOT_FOUND)
         if isinstance(found, str):
-            return Status.UNAVAILABLE, _unavailable(found)
-        config = found.config
-        pipeline = Pipeline(config, found.key_sets, self._identities, request)
-        verdict = pipeline.run()
+            return answers.unavailable(found)
+        return await self._run(found, request, context)
+
+    async def _run(self, ready: Ready, request: CheckRequest, context: Context) -> Verdict:
+        """The verdict in time, or 503: a verdict that comes late is none (reference §3.8)."""
+        config = ready.opened.config
+        steps: list[Step] = []
+        deadline = self._deadline(context)
+        pipeline = Pipeline(
+            ready.opened,
+            self._services,
+            request,
+            mono_ns=context.mono_ns,
+            wall_ns=context.wall_ns,
+            deadline=deadline,
+            note=steps.append if any(entry.metrics for entry in config.entries) else None,
+        )
+        try:
+            async with asyncio.timeout_at(deadline):
+                verdict = await pipeline.run()
+        except TimeoutError:
+            verdict = answers.unavailable("")
+        except Overloaded as error:
+            verdict = answers.unavailable(str(error))
         place = config.namespace, config.name
         if not verdict.skipped:
             self._count("auth_server_authconfig_total", *place)
             self._count("auth_server_authconfig_response_status", *place, verdict.status.name)
-        for evaluator, outcome in pipeline.turns:
-            labels = *place, evaluator.kind, evaluator.name
-            self._count(f"auth_server_evaluator_{outcome}", *labels)
-        return verdict.status, verdict.answer
+        for step in steps:
+            self._count_step(place, step)
+        return verdict
+
+    def _deadline(self, context: Context) -> float | None:
+        """In time of the event loop, whose clock is the monotonic one."""
+        ends = [] if context.deadline_ns is None else [context.deadline_ns / 1e9]
+        if self._timeout_s is not None:
+            ends.append(asyncio.get_running_loop().time() + self._timeout_s)
+        return min(ends, default=None)
+
+    def _count_step(self, place: tuple[str, str], step: Step) -> None:
+        entry = step.entry
+        if not entry.metrics:
+            return
+        labels = *place, entry.kind.label, entry.name
+        self._count("auth_server_evaluator_total", *labels)
+        if step.outcome is not Outcome.SUCCEEDED:
+            self._count(f"auth_server_evaluator_{step.outcome}", *labels)
 
     def _snapshot(self, generation: int) -> Snapshot | None:
         """The configuration that plan held, or the newest when it is not named or long gone."""

@@ -22,11 +22,10 @@ class AuthorizationObjects:
         self._scope = scope
         self._outside: set[Key] = set()
         self._store = ObjectStore()
-        self._faults: dict[Key, tuple[Fault, ...]] = {}
+        self._secret_faults: dict[Key, tuple[Fault, ...]] = {}
 
     def apply(self, changes: Iterable[FileChange]) -> bool:
         """Take in file changes; True when an object is different now."""
-        self._configuration.give_up_keys()
         different = self._store.apply(changes)
         outside = {manifest.key for manifest in different.put if not self._scope.takes(manifest)}
         for key in (*different.removed, *outside):
@@ -52,8 +51,9 @@ class AuthorizationObjects:
 
     def count(self, kind: str) -> int:
         """Objects of this kind that are taken and not refused."""
+        faults = dict(self._faults())
         return sum(
-            key[0] == kind and key not in self._faults and key not in self._outside
+            key[0] == kind and key not in faults and key not in self._outside
             for key in self._store.objects
         )
 
@@ -63,7 +63,7 @@ class AuthorizationObjects:
                 yield manifest
 
     def _remove(self, key: Key) -> None:
-        self._faults.pop(key, None)
+        self._secret_faults.pop(key, None)
         kind, namespace, name = key
         if kind == "Secret":
             self._configuration.remove_secret(namespace, name)
@@ -72,24 +72,27 @@ class AuthorizationObjects:
 
     def _put_secret(self, manifest: Manifest) -> None:
         fault = self._configuration.put_secret(manifest.namespace, manifest.name, manifest.document)
-        self._note(manifest, () if fault is None else (Fault((), fault),))
+        self._secret_faults.pop(manifest.key, None)
+        if fault is not None:
+            self._secret_faults[manifest.key] = (Fault((), fault),)
 
     def _put_auth_config(self, manifest: Manifest) -> None:
         place = manifest.namespace, manifest.name
         if manifest.fault is None:
-            faults = self._configuration.put_auth_config(*place, manifest.document)
+            self._configuration.put_auth_config(*place, manifest.document)
         else:
             faults = (Fault((), str(manifest.fault)),)
             self._configuration.refuse_auth_config(*place, manifest.document, faults)
-        self._note(manifest, faults)
 
-    def _note(self, manifest: Manifest, faults: tuple[Fault, ...]) -> None:
-        self._faults.pop(manifest.key, None)
-        if faults:
-            self._faults[manifest.key] = faults
+    def _faults(self) -> Iterator[tuple[Key, tuple[Fault, ...]]]:
+        """Asked for anew each time: a Secret that goes can be what an AuthConfig lacks."""
+        yield from self._secret_faults.items()
+        for config_id, faults in self._configuration.faults.items():
+            namespace, _, name = config_id.partition("/")
+            yield ("AuthConfig", namespace, name), faults
 
     def _refusals(self) -> Iterator[PolicyError]:
-        for key, faults in self._faults.items():
+        for key, faults in self._faults():
             manifest = self._store.objects[key]
             if manifest.fault is not None:
                 yield manifest.fault

@@ -14,6 +14,7 @@ from _fastpath.rpc import Method
 from authz.configuration import Configuration, Report
 from authz.metrics import AuthorizationCollector
 from authz.service import AuthorizationService
+from authz.services import Services
 from policy.scope import Scope
 from ratelimit import counters_api, http_api
 from ratelimit.active_limits import ActiveLimits
@@ -76,15 +77,15 @@ class Assembly:
             store, self.storage.records, lambda: active.current.by_digest, now, _bounds(settings)
         )
         identities = IdentityTable(settings.max_api_keys)
+        self.services = Services(identities=identities, managed=settings.watched.secrets)
         self._authorization = AuthorizationService(
-            CheckDecider(plans, identities, series), identities, series, threads
+            CheckDecider(plans, identities, series), self.services, series, threads
         )
         self._manifests = ManifestsSource(
             settings.manifests,
             Configuration(
-                identities,
+                self.services,
                 series,
-                managed=settings.watched.secrets,
                 allow_host_subsets=settings.watched.allow_host_subsets,
             ),
             self._authorization,

@@ -7,8 +7,8 @@ from pathlib import Path
 import yaml
 
 from _fastpath.cells import Series
-from _fastpath.identity import IdentityTable
 from authz.configuration import Configuration
+from authz.services import Services
 from policy.authorization import AuthorizationObjects
 from policy.files import ManifestFiles
 from ratelimit import limitador_file
@@ -117,7 +117,7 @@ def _check_manifests(paths: Sequence[Path], errors: list[str], warnings: list[st
     errors += closed
     if not roots or closed:
         return
-    objects = AuthorizationObjects(Configuration(IdentityTable(), Series(1)))
+    objects = AuthorizationObjects(Configuration(Services(), Series(1)))
     objects.apply(ManifestFiles(roots).changes())
     errors += map(str, objects.problems())
     warnings += objects.notices()

@@ -97,6 +97,7 @@ class ManifestsSource:
 
     async def refresh(self) -> None:
         """Take over what is different now; what is refused shows in log and status."""
+        self._configuration.close_replaced()
         if await asyncio.to_thread(self._read):
             await self._put_in_force()
             await self._changed()
@@ -108,6 +109,7 @@ class ManifestsSource:
         return bool(changes)
 
     async def _put_in_force(self) -> None:
+        self._configuration.start_new()
         snapshot = self._configuration.snapshot()
         # No await in between: what the new plan defers finds its snapshot.
         generation = self._publish(snapshot.hosts)

@@ -82,6 +82,7 @@ async def _serve(settings: ServeSettings, sides: Callable[[Assembly], Iterable[S
         await assembly.housekeeping.stop()
         for _, http in listeners:
             await http.stop()
+        await assembly.services.close()
         await assembly.storage.stop()
 
 

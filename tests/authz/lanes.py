@@ -10,11 +10,11 @@ from google.protobuf.json_format import MessageToDict
 
 from _fastpath.cells import Series
 from _fastpath.check import CheckDecider
-from _fastpath.identity import IdentityTable
 from _fastpath.plan import Plans
 from _fastpath.rpc import Metadata, RpcError
 from authz.configuration import Configuration
 from authz.service import AuthorizationService
+from authz.services import Services
 
 THREADS = 1
 NOW = 1_790_000_000 * 10**9
@@ -55,11 +55,12 @@ class Answer:
 class Lanes:
     def __init__(self) -> None:
         self.plans = Plans(THREADS)
-        self.identities = IdentityTable()
         self.series = Series(THREADS)
-        self.configuration = Configuration(self.identities, self.series)
+        self.services = Services()
+        self.identities = self.services.identities
+        self.configuration = Configuration(self.services, self.series)
         self.decider = CheckDecider(self.plans, self.identities, self.series)
-        self.service = AuthorizationService(self.decider, self.identities, self.series, THREADS)
+        self.service = AuthorizationService(self.decider, self.services, self.series, THREADS)
         self.generation = 0
 
     def secret(self, name: str, namespace: str = "shop", key: str = "", **labels: str) -> None:

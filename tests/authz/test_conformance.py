@@ -6,6 +6,7 @@ import pytest
 
 from _fastpath.identity import IdentityTable
 from authz.configuration import Configuration
+from authz.services import Services
 from tests.authz.lanes import Lanes, check_request
 
 KEYS = {
@@ -457,17 +458,17 @@ def test_keys_of_a_replaced_config_stand_until_the_next_change(lanes: Lanes) -> 
     lanes.publish()
     assert lanes.get(authorization="APIKEY bob-key").http_status == 401
     held = len(lanes.identities)
-    lanes.configuration.give_up_keys()
+    lanes.configuration.close_replaced()
     assert len(lanes.identities) == held - 2
     assert lanes.get(authorization="Bearer alice-key").code == 0
 
 
 def test_full_key_table_refuses_the_config_that_does_not_fit() -> None:
     lanes = Lanes()
-    lanes.identities = IdentityTable(1)
-    lanes.configuration = Configuration(lanes.identities, lanes.series)
+    lanes.services = Services(identities=IdentityTable(1))
+    lanes.configuration = Configuration(lanes.services, lanes.series)
     lanes.secret("alice")
     lanes.secret("bob")
     (fault,) = lanes.config(authentication=KEYS)
-    assert fault.startswith("spec.authentication: ")
+    assert fault.startswith("spec.authentication.keys: ")
     assert lanes.get().http_status == 503

@@ -4,9 +4,9 @@ import pytest
 
 from _fastpath.cells import Series
 from _fastpath.host_index import Refusal
-from _fastpath.identity import IdentityTable
 from authz.configuration import Configuration
 from authz.hosts import HostClaims
+from authz.services import Services
 
 
 class Claims(HostClaims):
@@ -98,7 +98,7 @@ def test_case_56_host_with_port_prefers_the_host_to_the_catch_all(claims: Claims
 
 @pytest.mark.parametrize("host", ["a" * 513, ".".join(["a"] * 129), "é" * 257])
 def test_host_past_the_bounds_is_refused_alone(host: str) -> None:
-    configuration = Configuration(IdentityTable(), Series(1))
+    configuration = Configuration(Services(), Series(1))
     document = {"spec": {"hosts": ["a.com", host]}}
     (fault,) = configuration.put_auth_config("shop", "toys", document)
     assert str(fault).startswith("spec.hosts[1]: expected at most ")

@@ -9,13 +9,11 @@ from hypothesis import strategies as st
 
 from _fastpath.errors import IdentityTableFull
 from _fastpath.identity import IdentityTable
-from authz.config import ApiKey
 from authz.keys import KeyRing
 from authz.secret import read_secret
 from authz.selector_match import LabelSelector, Requirement
 
-TOYS = ApiKey(LabelSelector(frozenset({("app", "toys")}), ()), all_namespaces=False)
-EVERYWHERE = ApiKey(TOYS.selector, all_namespaces=True)
+TOYS = LabelSelector(frozenset({("app", "toys")}), ())
 MANAGED = {"authorino.kuadrant.io/managed-by": "authorino"}
 
 
@@ -35,10 +33,10 @@ def secret(name: str, key: str, namespace: str = "shop", **labels: str) -> Any:
 class Ring:
     """A key ring with one set, asked as a request would."""
 
-    def __init__(self, method: ApiKey = TOYS) -> None:
+    def __init__(self, namespace: str | None = "shop") -> None:
         self.table = IdentityTable()
         self.ring = KeyRing(self.table)
-        self.number = self.ring.use("shop", method)
+        self.number = self.ring.use(namespace, TOYS)
 
     def who(self, key: str) -> str | None:
         found: Any = self.table.find(self.number, key.encode())
@@ -91,8 +89,8 @@ def test_same_key_in_two_secrets_survives_the_loss_of_one() -> None:
 
 
 def test_other_namespace_needs_all_namespaces() -> None:
-    for method, expected in ((TOYS, None), (EVERYWHERE, "carol")):
-        ring = Ring(method)
+    for namespace, expected in (("shop", None), (None, "carol")):
+        ring = Ring(namespace)
         ring.ring.put(secret("carol", "k3", namespace="elsewhere"))
         assert ring.who("k3") == expected
 
@@ -157,7 +155,7 @@ def test_key_is_replaced_in_a_full_table() -> None:
 def test_secret_that_does_not_fit_loses_its_old_key_too() -> None:
     table = IdentityTable(2)
     ring = KeyRing(table)
-    gold = ApiKey(LabelSelector(frozenset({("tier", "gold")}), ()), all_namespaces=False)
+    gold = LabelSelector(frozenset({("tier", "gold")}), ())
     number = ring.use("shop", TOYS)
     ring.use("shop", gold)
     ring.put(secret("alice", "k1"))
@@ -186,7 +184,7 @@ SELECTORS = [
     LabelSelector(frozenset({("app", "toys"), ("tier", "gold")}), ()),
     LabelSelector(frozenset(), (Requirement("tier", "NotIn", frozenset({"gold"})),)),
 ]
-METHODS = [ApiKey(selector, places) for selector in SELECTORS for places in (False, True)]
+PLACES = [(namespace, selector) for selector in SELECTORS for namespace in ("shop", None)]
 STEPS = st.lists(
     st.one_of(
         st.tuples(
@@ -197,8 +195,8 @@ STEPS = st.lists(
             st.sampled_from(["gold", "lead"]),
         ),
         st.tuples(st.just("forget"), st.sampled_from(["a", "b", "c"])),
-        st.tuples(st.just("use"), st.integers(0, len(METHODS) - 1)),
-        st.tuples(st.just("leave"), st.integers(0, len(METHODS) - 1)),
+        st.tuples(st.just("use"), st.integers(0, len(PLACES) - 1)),
+        st.tuples(st.just("leave"), st.integers(0, len(PLACES) - 1)),
     ),
     max_size=30,
 )
@@ -220,13 +218,13 @@ def test_every_set_holds_what_its_selector_matches(steps: list[tuple[Any, ...]])
             secrets.pop(rest[0], None)
             ring.forget(("shop", rest[0]))
         elif action == "use" and rest[0] not in used:
-            used[rest[0]] = ring.use("shop", METHODS[rest[0]])
+            used[rest[0]] = ring.use(*PLACES[rest[0]])
         elif action == "leave" and rest[0] in used:
             del used[rest[0]]
-            ring.leave("shop", METHODS[rest[0]])
+            ring.leave(*PLACES[rest[0]])
     live = 0
     for at, number in used.items():
-        wanted = {s.key: s.name for s in secrets.values() if METHODS[at].selector.matches(s.labels)}
+        wanted = {s.key: s.name for s in secrets.values() if PLACES[at][1].matches(s.labels)}
         live += len(wanted)
         for key in (b"k1", b"k2"):
             found: Any = table.find(number, key)

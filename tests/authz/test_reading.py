@@ -5,8 +5,11 @@ from typing import Any
 import pytest
 
 from _fastpath.rule_spec import Place, Target
-from authz.config import Anonymous, ApiKey, AuthConfig
+from authz.config import AuthConfig
 from authz.errors import InvalidAuthConfig
+from authz.evaluators.anonymous import Anonymous
+from authz.evaluators.api_key import ApiKey
+from authz.extensions import ANNOTATION
 from authz.reading import read_auth_config, read_hosts
 
 
@@ -25,7 +28,7 @@ KEY = {"apiKey": {"selector": {"matchLabels": {"app": "toys"}}}}
 
 def test_empty_authentication_is_one_anonymous_entry() -> None:
     (entry,) = read().authentication
-    assert entry.method == Anonymous()
+    assert entry.spec == Anonymous()
     assert entry.challenge == "Bearer"
 
 
@@ -57,8 +60,8 @@ def test_api_key_selector_reads_labels_and_expressions() -> None:
         ],
     }
     (entry,) = read(authentication={"k": {"apiKey": {"selector": selector}}}).authentication
-    assert isinstance(entry.method, ApiKey)
-    matches = entry.method.selector.matches
+    assert isinstance(entry.spec, ApiKey)
+    matches = entry.spec.selector.matches
     assert matches({"app": "toys", "tier": "gold"})
     assert not matches({"app": "toys", "tier": "gold", "old": ""})
     assert not matches({"app": "toys"})
@@ -86,13 +89,19 @@ def test_success_items_keep_order_and_key() -> None:
     [
         ({"hosts": []}, "spec.hosts: expected at least one host"),
         ({"hosts": "a.com"}, "spec.hosts: expected a list, got a string"),
-        ({"metadata": {}}, "spec.metadata: is not supported yet"),
         ({"authentification": {}}, "spec.authentification: is not a field here"),
-        ({"authentication": {"j": {"jwt": {}}}}, "spec.authentication.j.jwt: is not supported yet"),
+        (
+            {"authentication": {"j": {"saml": {}}}},
+            "authentication.j.saml: is not a field here",
+        ),
+        (
+            {"authentication": {"j": {**KEY, "anonymous": {}}}},
+            "spec.authentication.j: expected exactly one of",
+        ),
         ({"authentication": {"j": {}}}, "spec.authentication.j: expected exactly one of apiKey"),
         (
-            {"authentication": {"j": {**KEY, "cache": {"key": {}}}}},
-            "spec.authentication.j.cache: is not supported yet",
+            {"authentication": {"j": {**KEY, "cache": {"ttl": -1}}}},
+            "spec.authentication.j.cache.ttl: expected no negative number",
         ),
         (
             {"authentication": {"j": {**KEY, "priority": "1"}}},
@@ -102,7 +111,6 @@ def test_success_items_keep_order_and_key() -> None:
             {"authentication": {"j": {"apiKey": {}}}},
             "spec.authentication.j.apiKey.selector: is required",
         ),
-        ({"authorization": {"o": {"opa": {}}}}, "spec.authorization.o.opa: is not supported yet"),
         ({"when": [{"patternRef": "x"}]}, "'x' is not defined in spec.patterns"),
         ({"when": [{"selector": "request.path"}]}, "spec.when[0].operator: is required"),
         ({"when": [{}]}, "spec.when[0]: expected a pattern"),
@@ -118,10 +126,6 @@ def test_success_items_keep_order_and_key() -> None:
             "'a b' is not a header name",
         ),
         (
-            {"response": {"success": {"headers": {"x": {"wristband": {}}}}}},
-            "spec.response.success.headers.x.wristband: is not supported yet",
-        ),
-        (
             {"response": {"success": {"headers": {"x": {"plain": {"selector": "a.[b]"}}}}}},
             "spec.response.success.headers.x.plain.selector",
         ),
@@ -132,9 +136,47 @@ def test_fault_names_its_field(spec: dict[str, Any], said: str) -> None:
 
 
 def test_all_faults_are_told_at_once() -> None:
-    assert len(faults(metadata={}, callbacks={}, when=[{"patternRef": "x"}])) == 3
+    assert len(faults(hosts=[], authentification={}, when=[{"patternRef": "x"}])) == 3
 
 
 @pytest.mark.parametrize("document", [{}, {"spec": 1}, {"spec": {"hosts": 2}}])
 def test_hosts_of_a_broken_document_are_none(document: dict[str, Any]) -> None:
     assert read_hosts(document) == ()
+
+
+def extended(annotation: str, **spec: Any) -> AuthConfig:
+    document = {
+        "metadata": {"annotations": {ANNOTATION: annotation}},
+        "spec": {"hosts": ["a.com"], "authentication": {"k": KEY}, **spec},
+    }
+    return read_auth_config("shop", "toys", document)
+
+
+def test_annotation_gives_entries_more_options() -> None:
+    config = extended("{conditionErrors: skip, authentication: {k: {deadline: 250}}}")
+    assert config.skip_failed_conditions
+    assert config.authentication[0].deadline_s == 0.25
+
+
+@pytest.mark.parametrize(
+    ("annotation", "said"),
+    [
+        ("[1]", "expected a mapping"),
+        ("{", "expected YAML"),
+        ("a: &a [1]\nb: *a", "aliases are not taken here"),
+        ("x" * 70_000, "expected at most 65536 bytes"),
+        ("conditionErrors: maybe", "expected one of deny, skip"),
+        ("response: {}", "is not a field here"),
+        ("authentication: {nobody: {}}", "there is no entry of this name"),
+        ("authentication: {k: {deadlin: 1}}", "is not a field here"),
+        ("authentication: {k: {deadline: -1}}", "expected no negative number"),
+        ("authentication: {k: {failureTtl: 3}}", "needs `cache`"),
+        ("authentication: {k: {deadline: {a: 1}}}", "expected an integer"),
+    ],
+)
+def test_fault_of_the_annotation_names_its_place(annotation: str, said: str) -> None:
+    with pytest.raises(InvalidAuthConfig) as caught:
+        extended(annotation)
+    told = list(map(str, caught.value.faults))
+    assert all(fault.startswith(f"metadata.annotations[{ANNOTATION!r}]") for fault in told)
+    assert any(said in fault for fault in told), told

@@ -1,9 +1,9 @@
 """Instances that share manifests: each takes what its namespace and labels say."""
 
 from _fastpath.cells import Series
-from _fastpath.identity import IdentityTable
 from authz.configuration import Configuration
 from authz.selector_text import parse_selector
+from authz.services import Services
 from policy.authorization import AuthorizationObjects
 from policy.files import FileChange
 from policy.scope import Scope
@@ -25,7 +25,7 @@ stringData: {api_key: key}
 
 class Instance:
     def __init__(self, scope: Scope) -> None:
-        self.configuration = Configuration(IdentityTable(), Series(1))
+        self.configuration = Configuration(Services(), Series(1))
         self.objects = AuthorizationObjects(self.configuration, scope)
 
     def write(self, text: str) -> "Instance":

@@ -1,0 +1,34 @@
+"""Every kind of evaluator, by phase and by its field in an AuthConfig."""
+
+from collections.abc import Mapping
+
+from authz.evaluators.anonymous import open_anonymous, read_anonymous
+from authz.evaluators.api_key import open_api_key, read_api_key
+from authz.evaluators.pattern_matching import open_pattern_matching, read_pattern_matching
+from authz.evaluators.plain import open_plain, read_plain
+from authz.evaluators.response_values import (
+    open_json_item,
+    open_plain_item,
+    read_json_item,
+    read_plain_item,
+)
+from authz.kind import Kind
+
+ANONYMOUS = Kind("IDENTITY_NOOP", True, read_anonymous, open_anonymous, lambda _: "Bearer")
+
+AUTHENTICATION: Mapping[str, Kind] = {
+    "apiKey": Kind("IDENTITY_APIKEY", True, read_api_key, open_api_key),
+    "plain": Kind("IDENTITY_PLAIN", True, read_plain, open_plain, lambda spec: spec.source),
+    "anonymous": ANONYMOUS,
+}
+METADATA: Mapping[str, Kind] = {}
+AUTHORIZATION: Mapping[str, Kind] = {
+    "patternMatching": Kind(
+        "AUTHORIZATION_JSON", True, read_pattern_matching, open_pattern_matching
+    ),
+}
+RESPONSE: Mapping[str, Kind] = {
+    "plain": Kind("RESPONSE_PLAIN", True, read_plain_item, open_plain_item),
+    "json": Kind("RESPONSE_JSON", True, read_json_item, open_json_item),
+}
+CALLBACKS: Mapping[str, Kind] = {}

@@ -1,0 +1,32 @@
+"""What the evaluators of all AuthConfigs share: one set per process."""
+
+from dataclasses import dataclass, field
+
+from _fastpath.identity import IdentityTable
+from _fastpath.remembered import RememberedTable
+from authz.keys import KeyRing
+from authz.outgoing.client import Outgoing
+from authz.secret_store import SecretStore
+from authz.selector_match import MANAGED, LabelSelector
+from authz.workers import Workers
+
+
+@dataclass(slots=True)
+class Services:
+    """Every part has a default, so that a test says only what it is about. managed: see KeyRing."""
+
+    identities: IdentityTable = field(default_factory=IdentityTable)
+    outgoing: Outgoing = field(default_factory=Outgoing)
+    remembered: RememberedTable = field(default_factory=RememberedTable)
+    secrets: SecretStore = field(default_factory=SecretStore)
+    workers: Workers = field(default_factory=Workers)
+    managed: LabelSelector = MANAGED
+    keys: KeyRing = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.keys = KeyRing(self.identities, self.managed)
+
+    async def close(self) -> None:
+        """End what runs in the background; called on the event loop."""
+        self.workers.close()
+        await self.outgoing.close()
