@@ -92,7 +92,7 @@ class Evaluation:
         key = self._key(call, document)
         try:
             async with asyncio.timeout(call.item.entry.deadline_s):
-                value = await call.begin()
+                value = await self._begun(call, key)
         except asyncio.CancelledError:
             self._tell(call.phase, call.item, Outcome.CANCELLED, began_ns)
             raise
@@ -103,6 +103,13 @@ class Evaluation:
             return Result(reason=reason)
         self._remember(call, key, value)
         return self._finished(call, value, began_ns)
+
+    async def _begun(self, call: Call, key: bytes | None) -> object:
+        """Requests that would remember the same at the same time ask once."""
+        scopes = call.item.scopes
+        if key is None or scopes is None:
+            return await call.begin()
+        return await self._services.outgoing.shared((scopes.results, key), call.begin)
 
     def _finished(
         self, call: Call, value: object, began_ns: int, *, remembered: bool = False
