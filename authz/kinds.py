@@ -12,6 +12,8 @@ from authz.evaluators.response_values import (
     read_json_item,
     read_plain_item,
 )
+from authz.evaluators.spicedb import open_spicedb, read_spicedb
+from authz.evaluators.x509 import open_x509, read_x509
 from authz.kind import Kind
 
 ANONYMOUS = Kind("IDENTITY_NOOP", True, read_anonymous, open_anonymous, lambda _: "Bearer")
@@ -19,10 +21,12 @@ ANONYMOUS = Kind("IDENTITY_NOOP", True, read_anonymous, open_anonymous, lambda _
 AUTHENTICATION: Mapping[str, Kind] = {
     "apiKey": Kind("IDENTITY_APIKEY", True, read_api_key, open_api_key),
     "plain": Kind("IDENTITY_PLAIN", True, read_plain, open_plain, lambda spec: spec.source),
+    "x509": Kind("IDENTITY_MTLS", False, read_x509, open_x509, lambda _: "Certificate"),
     "anonymous": ANONYMOUS,
 }
 METADATA: Mapping[str, Kind] = {}
 AUTHORIZATION: Mapping[str, Kind] = {
+    "spicedb": Kind("AUTHORIZATION_AUTHZED", False, read_spicedb, open_spicedb),
     "patternMatching": Kind(
         "AUTHORIZATION_JSON", True, read_pattern_matching, open_pattern_matching
     ),

@@ -6,6 +6,7 @@ from _fastpath.identity import IdentityTable
 from _fastpath.remembered import RememberedTable
 from authz.keys import KeyRing
 from authz.outgoing.client import Outgoing
+from authz.outgoing.grpc_channels import GrpcChannels
 from authz.secret_store import SecretStore
 from authz.selector_match import MANAGED, LabelSelector
 from authz.workers import Workers
@@ -21,12 +22,15 @@ class Services:
     secrets: SecretStore = field(default_factory=SecretStore)
     workers: Workers = field(default_factory=Workers)
     managed: LabelSelector = MANAGED
+    grpc: GrpcChannels = field(init=False)
     keys: KeyRing = field(init=False)
 
     def __post_init__(self) -> None:
+        self.grpc = GrpcChannels(self.outgoing)
         self.keys = KeyRing(self.identities, self.managed)
 
     async def close(self) -> None:
         """End what runs in the background; called on the event loop."""
         self.workers.close()
+        await self.grpc.close()
         await self.outgoing.close()

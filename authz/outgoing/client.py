@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import contextlib
+import socket
 import ssl
 from collections import Counter
 from collections.abc import Awaitable, Callable, Hashable, Iterator
@@ -63,7 +64,7 @@ class Outgoing:
         """The whole answer, whatever its status. `deadline`: time of the event loop at which the
         caller gives up. Raises OutgoingError."""
         try:
-            response = await self._followed(request, self._end(request.timeout_s, deadline))
+            response = await self._followed(request, self.end(request.timeout_s, deadline))
         except OutgoingError as error:
             self.outcomes[error.outcome] += 1
             raise
@@ -75,12 +76,36 @@ class Outgoing:
         waiting, does not end the call for the others."""
         return await self._flights.shared(key, call)
 
+    async def guarded(self, url: URL, end: float, exchange: Callable[[], Awaitable[T]]) -> T:
+        """Make one exchange with the host of `url`, as often and as long as the bounds say.
+
+        For protocols that bring a client of their own. `end` is a time of the event loop. Raises
+        OutgoingError; `exchange` tells a broken connection by raising ConnectionFailed.
+        """
+        self._guard.check_host(url.raw_host or "")
+        destination = self.destinations.find(url)
+        try:
+            async with asyncio.timeout_at(end), destination.turn():
+                with self._judged(destination):
+                    return await exchange()
+        except TimeoutError:
+            raise TimedOut from None
+
+    async def addresses(self, host: str) -> list[str]:
+        """IP addresses that `host` may be reached at. Raises OutgoingError."""
+        try:
+            resolver = GuardedResolver(self._guard)
+            found = await resolver.resolve(host, family=socket.AF_UNSPEC)
+        except OSError as error:
+            raise ConnectionFailed from error
+        return [result["host"] for result in found]
+
     async def close(self) -> None:
         if self._session is not None:
             await self._session.close()
             self._session = None
 
-    def _end(self, timeout_s: float | None, deadline: float | None) -> float:
+    def end(self, timeout_s: float | None, deadline: float | None) -> float:
         now = asyncio.get_running_loop().time()
         ends = [now + (self.bounds.longest_s if timeout_s is None else timeout_s)]
         return min(ends if deadline is None else [*ends, deadline])
@@ -99,14 +124,7 @@ class Outgoing:
 
     async def _called(self, hop: Hop, end: float) -> OutgoingResponse:
         """One request and its answer."""
-        self._guard.check_host(hop.url.raw_host or "")
-        destination = self.destinations.find(hop.url)
-        try:
-            async with asyncio.timeout_at(end), destination.turn():
-                with self._judged(destination):
-                    return await self._exchanged(hop)
-        except TimeoutError:
-            raise TimedOut from None
+        return await self.guarded(hop.url, end, lambda: self._exchanged(hop))
 
     @contextlib.contextmanager
     def _judged(self, destination: Destination) -> Iterator[None]:

@@ -62,6 +62,7 @@ class Lanes:
         self.decider = CheckDecider(self.plans, self.identities, self.series)
         self.service = AuthorizationService(self.decider, self.services, self.series, THREADS)
         self.generation = 0
+        self.wall_ns = NOW
 
     def secret(self, name: str, namespace: str = "shop", key: str = "", **labels: str) -> None:
         document = {
@@ -84,8 +85,9 @@ class Lanes:
 
     def ask(self, request: external_auth_pb2.CheckRequest | bytes) -> Answer:
         data = request if isinstance(request, bytes) else request.SerializeToString()
-        full = asyncio.run(self.service.check(data, Clocks(generation=self.generation)))
-        outcome, fast, status, detail, _ = self.decider.check(data, 1_000, NOW)
+        clocks = Clocks(generation=self.generation, wall_ns=self.wall_ns)
+        full = asyncio.run(self.service.check(data, clocks))
+        outcome, fast, status, detail, _ = self.decider.check(data, 1_000, self.wall_ns)
         if outcome == "answer":
             assert (status, detail) == (0, "")
             assert fast == full
@@ -96,7 +98,7 @@ class Lanes:
 
     def end_of(self, data: bytes) -> tuple[int, str] | None:
         """Status and message of a call that no lane answers; None when `ask` has an answer."""
-        _, _, status, detail, _ = self.decider.check(data, 1_000, NOW)
+        _, _, status, detail, _ = self.decider.check(data, 1_000, self.wall_ns)
         if status == 0:
             self.ask(data)
             return None

@@ -1,0 +1,148 @@
+"""Authorization `spicedb`: granted when SpiceDB says that a subject has a permission.
+
+One CheckPermission call per request, over a channel that stays open (reference §2.15).
+"""
+
+from collections.abc import Awaitable
+from dataclasses import dataclass, field
+from typing import cast
+
+import grpc.aio
+from authzed.api.v1.core_pb2 import ObjectReference, SubjectReference
+from authzed.api.v1.permission_service_pb2 import CheckPermissionRequest, CheckPermissionResponse
+from authzed.api.v1.permission_service_pb2_grpc import PermissionsServiceStub
+
+from _fastpath.text import text_of_value
+from authz.entry_reading import Reading
+from authz.errors import Denied, Unavailable
+from authz.evaluator import AuthorizationEvaluator, Turn
+from authz.fields import Fields
+from authz.opening import Opening
+from authz.outgoing.errors import OutgoingError
+from authz.outgoing.grpc_channels import Endpoint, GrpcChannels
+from authz.resolution import resolved
+from authz.value import Value
+
+TIMEOUT_S = 5.0
+LONGEST_REASON = 256
+HAS_PERMISSION = CheckPermissionResponse.PERMISSIONSHIP_HAS_PERMISSION
+_EXPLAINED = {
+    grpc.StatusCode.INVALID_ARGUMENT: "InvalidArgument",
+    grpc.StatusCode.FAILED_PRECONDITION: "FailedPrecondition",
+    grpc.StatusCode.NOT_FOUND: "NotFound",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SpiceDbObject:
+    """An object of SpiceDB: `kind` is its definition, `name` its id."""
+
+    name: Value
+    kind: Value
+
+
+@dataclass(frozen=True, slots=True)
+class SpiceDb:
+    """secret: name and key of the Secret with the preshared key."""
+
+    endpoint: Endpoint
+    secret: tuple[str, str] | None
+    subject: SpiceDbObject
+    resource: SpiceDbObject
+    permission: Value
+
+
+def read_spicedb(fields: Fields, reading: Reading) -> SpiceDb:
+    fields.known("endpoint", "insecure", "sharedSecretRef", "subject", "resource", "permission")
+    insecure = fields.boolean("insecure")
+    try:
+        endpoint = Endpoint.of(fields.text("endpoint"), insecure)
+    except ValueError as error:
+        fields.fault(str(error), "endpoint")
+        endpoint = Endpoint("", 0, insecure)
+    secret = None
+    if fields.has("sharedSecretRef"):
+        reference = fields.group("sharedSecretRef")
+        reference.known("name", "key")
+        secret = reference.required_text("name"), reference.required_text("key")
+    return SpiceDb(
+        endpoint,
+        secret,
+        _read_object(fields.group("subject"), reading),
+        _read_object(fields.group("resource"), reading),
+        reading.value(fields.group("permission")),
+    )
+
+
+def _read_object(fields: Fields, reading: Reading) -> SpiceDbObject:
+    fields.known("name", "kind")
+    return SpiceDbObject(reading.value(fields.group("name")), reading.value(fields.group("kind")))
+
+
+@dataclass(frozen=True, slots=True)
+class SpiceDbAuthorization(AuthorizationEvaluator):
+    spec: SpiceDb
+    channels: GrpcChannels = field(repr=False)
+    preshared_key: str = field(repr=False)
+
+    async def authorize(self, turn: Turn) -> object:
+        question = CheckPermissionRequest(
+            resource=_object(self.spec.resource, turn),
+            subject=SubjectReference(object=_object(self.spec.subject, turn)),
+            permission=_text(self.spec.permission, turn),
+        )
+        answer = await self._ask(question, turn)
+        if answer.permissionship != HAS_PERMISSION:
+            raise Denied(_refusal(answer))
+        result: dict[str, object] = {"permissionship": float(answer.permissionship)}
+        if answer.HasField("checked_at"):
+            result["checked_at"] = {"token": answer.checked_at.token}
+        return result
+
+    async def _ask(self, question: CheckPermissionRequest, turn: Turn) -> CheckPermissionResponse:
+        metadata = (("authorization", f"Bearer {self.preshared_key}"),)
+
+        async def check(channel: grpc.aio.Channel) -> CheckPermissionResponse:
+            call = PermissionsServiceStub(channel).CheckPermission(
+                question, metadata=metadata if self.preshared_key else None
+            )
+            return await cast(Awaitable[CheckPermissionResponse], call)
+
+        try:
+            return await self.channels.call(self.spec.endpoint, check, TIMEOUT_S, turn.deadline)
+        except OutgoingError as error:
+            raise Denied(f"SpiceDB could not be asked: {error}") from error
+        except grpc.aio.AioRpcError as error:
+            raise Denied(_explanation(error)) from error
+
+
+def open_spicedb(spec: SpiceDb, opening: Opening) -> SpiceDbAuthorization:
+    key = b"" if spec.secret is None else opening.secret(*spec.secret)
+    try:
+        text = key.decode("ascii").strip()
+    except UnicodeDecodeError:
+        raise Unavailable("the preshared key of SpiceDB has to be ASCII") from None
+    return SpiceDbAuthorization(spec, opening.services.grpc, text)
+
+
+def _object(wanted: SpiceDbObject, turn: Turn) -> ObjectReference:
+    return ObjectReference(object_type=_text(wanted.kind, turn), object_id=_text(wanted.name, turn))
+
+
+def _text(value: Value, turn: Turn) -> str:
+    return text_of_value(resolved(value, turn.document, Denied))
+
+
+def _refusal(answer: CheckPermissionResponse) -> str:
+    name: str = CheckPermissionResponse.Permissionship.Name(answer.permissionship)
+    return f"{name};token={answer.checked_at.token}" if answer.HasField("checked_at") else name
+
+
+def _explanation(error: grpc.aio.AioRpcError) -> str:
+    """What SpiceDB says of a question that it does not understand; else the code alone, for the
+    texts of connections tell addresses."""
+    name = _EXPLAINED.get(error.code())
+    if name is None:
+        return f"SpiceDB could not be asked: {error.code().name}"
+    details = (error.details() or "")[:LONGEST_REASON]
+    return f"rpc error: code = {name} desc = {details}"

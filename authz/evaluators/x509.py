@@ -1,0 +1,146 @@
+"""Authentication `x509`: a client certificate that leads to a trusted one.
+
+Trusted are the certificates in the Secrets that a selector matches, as they are now: `tls.crt`,
+else `ca.crt`, each may be a bundle. The identity is the certificate's subject (reference §2.6).
+A certificate that was found good is remembered until the first of its path ends, or until another
+set of certificates is trusted.
+"""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from _fastpath.document import NativeDocument
+from authz.certificates.presented import INVALID, MOST_BYTES
+from authz.certificates.source import (
+    CertificateHeader,
+    ComputedCertificate,
+    PeerCertificate,
+    Source,
+    XfccHeader,
+)
+from authz.certificates.trust import Trust, Trusted, read_bundle
+from authz.entry_reading import Reading, check_header_names
+from authz.errors import Unauthenticated
+from authz.evaluator import IdentityEvaluator, Turn
+from authz.fields import Fields
+from authz.opening import Opening
+from authz.secret import SecretId
+from authz.secret_store import Secret
+from authz.selector_match import LabelSelector
+from authz.services import Services
+
+logger = logging.getLogger("tollhouse.authz")
+
+SOURCES = ("xfccHeader", "clientCertHeader", "expression")
+
+
+@dataclass(frozen=True, slots=True)
+class X509:
+    selector: LabelSelector
+    all_namespaces: bool
+    source: Source
+
+
+def read_x509(fields: Fields, reading: Reading) -> X509:
+    fields.known("selector", "allNamespaces", "source")
+    if not fields.has("selector"):
+        fields.fault("is required", "selector")
+    selector = reading.label_selector(fields.group("selector"))
+    source = _read_source(fields.group("source"), reading)
+    return X509(selector, fields.boolean("allNamespaces"), source)
+
+
+def _read_source(fields: Fields, reading: Reading) -> Source:
+    fields.known(*SOURCES)
+    if len(fields.data) > 1:
+        fields.fault(f"expected at most one of {', '.join(SOURCES)}")
+    if fields.text("expression"):
+        return ComputedCertificate(reading.expression(fields, "expression"))
+    if fields.text("xfccHeader"):
+        check_header_names(fields, (fields.text("xfccHeader"),))
+        return XfccHeader(fields.text("xfccHeader"))
+    if fields.text("clientCertHeader"):
+        check_header_names(fields, (fields.text("clientCertHeader"),))
+        return CertificateHeader(fields.text("clientCertHeader"))
+    return PeerCertificate()
+
+
+class X509Identity(IdentityEvaluator):
+    def __init__(self, spec: X509, namespace: str, services: Services) -> None:
+        self._source = spec.source
+        self._place = None if spec.all_namespaces else namespace, spec.selector
+        self._services = services
+        self._scope = services.remembered.scope()
+        self._managed: set[SecretId] = set()
+        self._bundles: Mapping[SecretId, bytes] = {}
+        self._trust = Trust([])
+        self._seen = -1
+        self._refresh()
+
+    async def identify(self, turn: Turn, credential: bytes | None) -> object:
+        presented = self._source.text(turn.document)
+        if sum(map(len, presented)) > MOST_BYTES:
+            raise Unauthenticated(INVALID)
+        self._refresh()
+        remembered, key = self._services.remembered, "\0".join(presented).encode()
+        known = remembered.find(self._scope, key, turn.wall_ns)
+        if known is not None:
+            return known.to_python()
+        trust = self._trust
+        found = await turn.run(_verified, self._source, presented, trust, turn.wall_ns)
+        if trust is self._trust:
+            identity = NativeDocument(found.identity, numbers_as_double=True)
+            remembered.put(self._scope, key, identity, found.expires_wall_ns)
+        return found.identity
+
+    def close(self) -> None:
+        self._services.remembered.drop(self._scope)
+
+    def _refresh(self) -> None:
+        """Trust what the Secrets hold now."""
+        secrets = self._services.secrets
+        if self._seen == secrets.changes:
+            return
+        self._seen = secrets.changes
+        found = self._wanted(secrets.matching(*self._place))
+        bundles = {secret_id: _bundle_of(secret) for secret_id, secret in found.items()}
+        if bundles == self._bundles:
+            return
+        self._bundles = bundles
+        self._trust = _trust_in(bundles)
+        self._services.remembered.drop(self._scope)
+
+    def _wanted(self, secrets: list[Secret]) -> dict[SecretId, Secret]:
+        """Without those that lost their managed-by label, which takes their trust away."""
+        is_managed = self._services.managed.matches
+        by_id = {(secret.namespace, secret.name): secret for secret in secrets}
+        managed = {i for i, secret in by_id.items() if is_managed(secret.labels)}
+        self._managed = managed | (self._managed & by_id.keys())
+        lost = self._managed - managed
+        return {i: secret for i, secret in by_id.items() if i not in lost}
+
+
+def open_x509(spec: X509, opening: Opening) -> X509Identity:
+    return X509Identity(spec, opening.namespace, opening.services)
+
+
+def _verified(source: Source, text: tuple[str, ...], trust: Trust, wall_ns: int) -> Trusted:
+    return trust.verify(source.read(text), wall_ns)
+
+
+def _bundle_of(secret: Secret) -> bytes:
+    return secret.values.get("tls.crt", secret.values.get("ca.crt", b""))
+
+
+def _trust_in(bundles: Mapping[SecretId, bytes]) -> Trust:
+    roots = []
+    for (namespace, name), bundle in bundles.items():
+        found, unreadable = read_bundle(bundle)
+        roots += found
+        if unreadable or not found:
+            logger.warning(
+                "secret %s/%s: %d certificates read, %d unreadable",
+                namespace, name, len(found), unreadable,
+            )  # fmt: skip
+    return Trust(roots)
