@@ -82,11 +82,16 @@ class Process:
     """One child process; leaving the context stops it, with SIGKILL if it must."""
 
     def __init__(
-        self, name: str, command: list[str], environment: dict[str, str] | None = None
+        self,
+        name: str,
+        command: list[str],
+        environment: dict[str, str] | None = None,
+        *,
+        folder: Path = ROOT,
     ) -> None:
         self.name = name
         variables = {**os.environ, "PYTHONPATH": str(ROOT), **(environment or {})}
-        self.child = subprocess.Popen(command, cwd=ROOT, env=variables, start_new_session=True)
+        self.child = subprocess.Popen(command, cwd=folder, env=variables, start_new_session=True)
 
     def __enter__(self) -> Self:
         return self
