@@ -19,6 +19,7 @@ from authz import answers
 from authz.answers import Verdict
 from authz.configuration import Ready, Snapshot
 from authz.errors import Overloaded
+from authz.evaluation import Note
 from authz.pipeline import Pipeline
 from authz.services import Services
 from authz.step import Outcome, Step
@@ -64,20 +65,32 @@ class AuthorizationService:
 
     async def check(self, request: bytes, context: Context) -> bytes:
         """Raises RpcError only for bytes that are no CheckRequest."""
+        decoded = _decoded(request, context)
         try:
-            decoded = decode_check_request(request, context.mono_ns, context.wall_ns)
-        except WireError as error:
-            status = Status.RESOURCE_EXHAUSTED if error.too_large else Status.INTERNAL
-            raise RpcError(status, str(error)) from error
-        try:
-            verdict = await self._decide(decoded, context)
+            found = self._look_up(decoded, context)
+            if isinstance(found, Ready):
+                verdict = await self._counted(found, decoded, context)
+            else:
+                verdict = found
         except Exception:  # the check's edge: whatever went wrong, the answer is a denial
             logger.exception("check failed")
             verdict = answers.unavailable("internal error")
         self._count("auth_server_response_status", verdict.status.name)
         return verdict.answer
 
-    async def _decide(self, request: CheckRequest, context: Context) -> Verdict:
+    async def dry_run(self, request: bytes, context: Context, note: Note) -> tuple[str, Verdict]:
+        """The id of the AuthConfig, empty without one, and what `check` would decide; nothing is
+        counted and no callback is sent. Raises RpcError as `check` does, and what a defect raises.
+        """
+        decoded = _decoded(request, context)
+        found = self._look_up(decoded, context)
+        if isinstance(found, Ready):
+            verdict = await self._decide(found, decoded, context, note, dry_run=True)
+            return found.opened.config.id, verdict
+        return "", found
+
+    def _look_up(self, request: CheckRequest, context: Context) -> Ready | Verdict:
+        """The AuthConfig of the host, or the answer where there is none."""
         if not request.has_http:
             answer = encode_check_response(
                 Status.INVALID_ARGUMENT, http_status=400, reason=INVALID_REQUEST
@@ -92,14 +105,31 @@ class AuthorizationService:
                 Status.NOT_FOUND, http_status=404, reason=SERVICE_NOT_FOUND
             )
             return Verdict(answer, Status.NOT_FOUND)
-        if isinstance(found, str):
-            return answers.unavailable(found)
-        return await self._run(found, request, context)
+        return answers.unavailable(found) if isinstance(found, str) else found
 
-    async def _run(self, ready: Ready, request: CheckRequest, context: Context) -> Verdict:
-        """The verdict in time, or 503: a verdict that comes late is none (reference §3.8)."""
+    async def _counted(self, ready: Ready, request: CheckRequest, context: Context) -> Verdict:
         config = ready.opened.config
         steps: list[Step] = []
+        note = steps.append if any(entry.metrics for entry in config.entries) else None
+        verdict = await self._decide(ready, request, context, note)
+        place = config.namespace, config.name
+        if not verdict.skipped:
+            self._count("auth_server_authconfig_total", *place)
+            self._count("auth_server_authconfig_response_status", *place, verdict.status.name)
+        for step in steps:
+            self._count_step(place, step)
+        return verdict
+
+    async def _decide(
+        self,
+        ready: Ready,
+        request: CheckRequest,
+        context: Context,
+        note: Note | None,
+        *,
+        dry_run: bool = False,
+    ) -> Verdict:
+        """The verdict in time, or 503: a verdict that comes late is none (reference §3.8)."""
         deadline = self._deadline(context)
         pipeline = Pipeline(
             ready.opened,
@@ -108,22 +138,16 @@ class AuthorizationService:
             mono_ns=context.mono_ns,
             wall_ns=context.wall_ns,
             deadline=deadline,
-            note=steps.append if any(entry.metrics for entry in config.entries) else None,
+            note=note,
+            dry_run=dry_run,
         )
         try:
             async with asyncio.timeout_at(deadline):
-                verdict = await pipeline.run()
+                return await pipeline.run()
         except TimeoutError:
-            verdict = answers.unavailable("")
+            return answers.unavailable("")
         except Overloaded as error:
-            verdict = answers.unavailable(str(error))
-        place = config.namespace, config.name
-        if not verdict.skipped:
-            self._count("auth_server_authconfig_total", *place)
-            self._count("auth_server_authconfig_response_status", *place, verdict.status.name)
-        for step in steps:
-            self._count_step(place, step)
-        return verdict
+            return answers.unavailable(str(error))
 
     def _deadline(self, context: Context) -> float | None:
         """In time of the event loop, whose clock is the monotonic one."""
@@ -150,3 +174,11 @@ class AuthorizationService:
 
     def _count(self, *key: str) -> None:
         self._series.add(self._thread, self._series.id(key), 1)
+
+
+def _decoded(request: bytes, context: Context) -> CheckRequest:
+    try:
+        return decode_check_request(request, context.mono_ns, context.wall_ns)
+    except WireError as error:
+        status = Status.RESOURCE_EXHAUSTED if error.too_large else Status.INTERNAL
+        raise RpcError(status, str(error)) from error

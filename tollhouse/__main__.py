@@ -9,6 +9,7 @@ from importlib import import_module
 from tollhouse import cli
 from tollhouse.authorino_settings import AuthorinoSettings, AuthorinoVersion
 from tollhouse.errors import ProgramError, UsageError
+from tollhouse.explain_flags import ExplainSettings
 from tollhouse.limitador_flags import LimitadorSettings
 from tollhouse.ratelimit_settings import RatelimitSettings
 from tollhouse.replay_flags import ReplaySettings
@@ -21,6 +22,7 @@ MODULES: dict[type[object], str] = {
     AuthorinoVersion: "authorino_command",
     CheckSettings: "check",
     CountersSettings: "counters_command",
+    ExplainSettings: "explain_command",
     LimitadorSettings: "limitador_command",
     RatelimitSettings: "ratelimit_command",
     ReplaySettings: "replay_command",

@@ -12,6 +12,7 @@ from tollhouse import (
     __version__,
     authorino_flags,
     counters_flags,
+    explain_flags,
     flags,
     limitador_flags,
     ratelimit_environment,
@@ -20,6 +21,7 @@ from tollhouse import (
     top_flags,
 )
 from tollhouse.authorino_settings import AuthorinoSettings, AuthorinoVersion
+from tollhouse.explain_flags import ExplainSettings
 from tollhouse.flags import Flag
 from tollhouse.limitador_flags import LimitadorSettings
 from tollhouse.ratelimit_settings import RatelimitSettings
@@ -47,6 +49,7 @@ Settings = (
     | AuthorinoVersion
     | CheckSettings
     | CountersSettings
+    | ExplainSettings
     | LimitadorSettings
     | RatelimitSettings
     | ReplaySettings
@@ -104,6 +107,7 @@ def parser() -> argparse.ArgumentParser:
     check.add_argument("paths", nargs="+", metavar="PATH", help="a limits file, or manifests")
     flags.add(check, CHECK_FLAGS, defaults(CheckSettings, paths=()))
     commands.add_parser("authorino", help="answer in the place of Authorino")
+    commands.add_parser("explain", help="run one request and tell every evaluator")
     commands.add_parser("limitador", help="answer in the place of limitador-server")
     commands.add_parser("ratelimit", help="answer in the place of envoyproxy/ratelimit")
     top_flags.add(commands, defaults(TopSettings) | defaults(ServerAccess))
@@ -123,6 +127,8 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str] = os.environ)
     """Settings of the subcommand; raises UsageError, and SystemExit for --help and --version."""
     if arguments[:1] == ["authorino"]:
         return authorino_flags.parse(arguments[1:], environment)
+    if arguments[:1] == ["explain"]:
+        return explain_flags.parse(arguments[1:], environment)
     if arguments[:1] == ["limitador"]:
         return limitador_flags.parse(arguments[1:], environment)
     if arguments[:1] == ["ratelimit"]:

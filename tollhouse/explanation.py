@@ -1,0 +1,106 @@
+"""One request, decided to be looked at: what every evaluator said, and the answer."""
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from envoy.service.auth.v3 import external_auth_pb2
+from google.protobuf.json_format import MessageToDict
+
+from _fastpath.cells import Series
+from _fastpath.check import CheckDecider
+from _fastpath.plan import Plans
+from _fastpath.rpc import Metadata
+from authz.configuration import Configuration
+from authz.http.answer import HttpAnswer, http_answer_of
+from authz.service import AuthorizationService
+from authz.services import Services
+from authz.step import Step
+from policy.authorization import AuthorizationObjects
+from policy.files import ManifestFiles
+
+NATIVE = "answer"
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """auth_config: None when no one has the host. lane: "fast", or "full: why". steps: in the order
+    in which they ended, times from `began_ns` on. metadata: what Envoy gets besides. skipped: the
+    top-level `when` does not hold. problems: of the manifests."""
+
+    auth_config: str | None
+    lane: str
+    steps: tuple[Step, ...] = field(repr=False)
+    began_ns: int
+    ended_ns: int
+    answer: HttpAnswer
+    metadata: Mapping[str, Any]
+    skipped: bool
+    problems: tuple[str, ...]
+
+
+@dataclass
+class _Call:
+    """The Context of the request."""
+
+    mono_ns: int
+    wall_ns: int
+    peer: str = ""
+    metadata: Metadata = ()
+    deadline_ns: int | None = None
+    generation: int = 0
+
+    def set_trailing_metadata(self, metadata: Metadata) -> None:
+        """Nobody sees them."""
+
+
+async def explain(manifests: Sequence[Path], request: bytes, timeout_s: float) -> Explanation:
+    """Decide an encoded CheckRequest without callbacks. Raises RpcError when it is none."""
+    services, series, plans = Services(), Series(1), Plans(1)
+    try:
+        configuration = Configuration(services, series)
+        objects = AuthorizationObjects(configuration)
+        files = ManifestFiles(tuple(map(str, manifests)))
+        await asyncio.to_thread(lambda: objects.apply(files.changes()))
+        configuration.start_new()
+        snapshot = configuration.snapshot()
+        generation = plans.publish(None, snapshot.hosts)
+        decider = CheckDecider(plans, services.identities, series)
+        service = AuthorizationService(decider, services, series, 1, timeout_s)
+        service.publish(generation, snapshot, 0)
+
+        steps: list[Step] = []
+        call = _Call(time.monotonic_ns(), time.time_ns(), generation=generation)
+        config_id, verdict = await service.dry_run(request, call, steps.append)
+        ended_ns = time.monotonic_ns()
+        # What the evaluators remember now, they would remember of an earlier request.
+        native = decider.check(request, call.mono_ns, call.wall_ns)[0] == NATIVE
+        return Explanation(
+            auth_config=config_id or None,
+            lane=_lane(configuration, config_id, native),
+            steps=tuple(steps),
+            began_ns=call.mono_ns,
+            ended_ns=ended_ns,
+            answer=http_answer_of(verdict.answer),
+            metadata=_metadata(verdict.answer),
+            skipped=verdict.skipped,
+            problems=tuple(map(str, objects.problems())),
+        )
+    finally:
+        await services.close()
+
+
+def _metadata(answer: bytes) -> Mapping[str, Any]:
+    message = external_auth_pb2.CheckResponse.FromString(answer)
+    found: Mapping[str, Any] = MessageToDict(message.dynamic_metadata)
+    return found
+
+
+def _lane(configuration: Configuration, config_id: str, native: bool) -> str:
+    if native:
+        return "fast"
+    lanes = (report.lane for report in configuration.reports() if report.id == config_id)
+    return next((lane for lane in lanes if lane != "fast"), "full: an evaluator asks elsewhere")
