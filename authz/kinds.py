@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from authz.evaluators.anonymous import open_anonymous, read_anonymous
 from authz.evaluators.api_key import open_api_key, read_api_key
+from authz.evaluators.oauth2_introspection import open_introspection, read_introspection
 from authz.evaluators.pattern_matching import open_pattern_matching, read_pattern_matching
 from authz.evaluators.plain import open_plain, read_plain
 from authz.evaluators.response_values import (
@@ -13,6 +14,11 @@ from authz.evaluators.response_values import (
     read_plain_item,
 )
 from authz.evaluators.spicedb import open_spicedb, read_spicedb
+from authz.evaluators.subject_access_review import (
+    open_subject_access_review,
+    read_subject_access_review,
+)
+from authz.evaluators.token_review import open_token_review, read_token_review
 from authz.evaluators.x509 import open_x509, read_x509
 from authz.kind import Kind
 
@@ -20,6 +26,10 @@ ANONYMOUS = Kind("IDENTITY_NOOP", True, read_anonymous, open_anonymous, lambda _
 
 AUTHENTICATION: Mapping[str, Kind] = {
     "apiKey": Kind("IDENTITY_APIKEY", True, read_api_key, open_api_key),
+    "oauth2Introspection": Kind("IDENTITY_OAUTH2", False, read_introspection, open_introspection),
+    "kubernetesTokenReview": Kind(
+        "IDENTITY_KUBERNETES", False, read_token_review, open_token_review
+    ),
     "plain": Kind("IDENTITY_PLAIN", True, read_plain, open_plain, lambda spec: spec.source),
     "x509": Kind("IDENTITY_MTLS", False, read_x509, open_x509, lambda _: "Certificate"),
     "anonymous": ANONYMOUS,
@@ -29,6 +39,13 @@ AUTHORIZATION: Mapping[str, Kind] = {
     "spicedb": Kind("AUTHORIZATION_AUTHZED", False, read_spicedb, open_spicedb),
     "patternMatching": Kind(
         "AUTHORIZATION_JSON", True, read_pattern_matching, open_pattern_matching
+    ),
+    "kubernetesSubjectAccessReview": Kind(
+        "AUTHORIZATION_KUBERNETES",
+        False,
+        read_subject_access_review,
+        open_subject_access_review,
+        extensions=("ignoreQuery",),
     ),
 }
 RESPONSE: Mapping[str, Kind] = {

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from _fastpath.identity import IdentityTable
 from _fastpath.remembered import RememberedTable
 from authz.keys import KeyRing
+from authz.kubernetes_api import KubernetesApi
 from authz.outgoing.client import Outgoing
 from authz.outgoing.grpc_channels import GrpcChannels
 from authz.secret_store import SecretStore
@@ -17,6 +18,7 @@ class Services:
     """Every part has a default, so that a test says only what it is about. managed: see KeyRing."""
 
     identities: IdentityTable = field(default_factory=IdentityTable)
+    kubernetes: KubernetesApi = field(default_factory=KubernetesApi)
     outgoing: Outgoing = field(default_factory=Outgoing)
     remembered: RememberedTable = field(default_factory=RememberedTable)
     secrets: SecretStore = field(default_factory=SecretStore)
@@ -33,4 +35,5 @@ class Services:
         """End what runs in the background; called on the event loop."""
         self.workers.close()
         await self.grpc.close()
+        await self.kubernetes.close()
         await self.outgoing.close()

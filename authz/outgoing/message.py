@@ -10,6 +10,7 @@ from authz.outgoing.errors import BadRequest
 
 _NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # RFC 9110 §5.1
 _NO_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_MOST_REASON = 64
 _OF_THE_CONNECTION = frozenset(
     {
         "connection",
@@ -50,6 +51,11 @@ class OutgoingResponse:
     reason: str
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
+
+    @property
+    def status_line(self) -> str:
+        """`401 Unauthorized`, for reasons that callers may read."""
+        return f"{self.status} {self.reason[:_MOST_REASON]}".strip()
 
 
 def checked_headers(headers: tuple[tuple[str, str], ...]) -> CIMultiDict[str]:

@@ -3,6 +3,7 @@
 import time
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import cache
 from types import TracebackType
 from typing import Any
 
@@ -154,6 +155,15 @@ class _Validator(BearerTokenValidator):
         return self.provider.tokens.get(token_string)
 
 
+@cache
+def _keys(number: int) -> tuple[RSAKey, ECKey]:
+    """Making them takes longer than a test, so all providers of a process have the same."""
+    return (
+        RSAKey.generate_key(2048, {"kid": f"rsa-{number}", "use": "sig", "alg": "RS256"}),
+        ECKey.generate_key("P-256", {"kid": f"ec-{number}", "use": "sig", "alg": "ES256"}),
+    )
+
+
 @dataclass
 class OidcProvider:
     """`async with OidcProvider() as provider`.
@@ -210,12 +220,8 @@ class OidcProvider:
 
     def rotate(self) -> None:
         """New keys: RS256 first, then ES256."""
-        number = len(self.hits) + self.hits["rotations"]
         self.hits["rotations"] += 1
-        self.keys = [
-            RSAKey.generate_key(2048, {"kid": f"rsa-{number}", "use": "sig", "alg": "RS256"}),
-            ECKey.generate_key("P-256", {"kid": f"ec-{number}", "use": "sig", "alg": "ES256"}),
-        ]
+        self.keys = [*_keys(self.hits["rotations"])]
 
     def key_set(self) -> KeySet:
         return KeySet(list(self.keys))

@@ -1,0 +1,61 @@
+"""What evaluators share that are clients of an authorization server (RFC 6749)."""
+
+import base64
+from dataclasses import dataclass, field
+from urllib.parse import urlencode
+
+from authz.fields import Fields
+from authz.opening import Opening
+from authz.outgoing.errors import BadRequest
+from authz.outgoing.message import OutgoingRequest
+from authz.outgoing.url import checked_url
+
+FORM = "application/x-www-form-urlencoded"
+
+
+@dataclass(frozen=True, slots=True)
+class ClientCredentials:
+    """The `Authorization` header of the client itself."""
+
+    authorization: str = field(repr=False)
+
+    def post(self, url: str, timeout_s: float | None, **form: str) -> OutgoingRequest:
+        """A form sent by the client (RFC 6749 §2.3.1)."""
+        headers = ("Authorization", self.authorization), ("Content-Type", FORM)
+        return OutgoingRequest("POST", url, headers, urlencode(form).encode(), timeout_s)
+
+
+def read_url(fields: Fields, name: str) -> str:
+    """A URL without placeholders."""
+    text = fields.required_text(name)
+    try:
+        if text:
+            checked_url(text)
+    except BadRequest as error:
+        fields.fault(str(error), name)
+    return text
+
+
+def read_credentials_ref(fields: Fields) -> str:
+    """The name of the Secret with `clientID` and `clientSecret`."""
+    if not fields.has("credentialsRef"):
+        fields.fault("is required", "credentialsRef")
+        return ""
+    reference = fields.group("credentialsRef")
+    reference.known("name")
+    return reference.required_text("name")
+
+
+def open_credentials(opening: Opening, secret: str) -> ClientCredentials:
+    """Id and password go into the header as they are, which Authorino does; RFC 6749 would have
+    them form-encoded first. Raises errors.Unavailable."""
+    pair = opening.secret(secret, "clientID") + b":" + opening.secret(secret, "clientSecret")
+    return ClientCredentials(f"Basic {base64.b64encode(pair).decode()}")
+
+
+def bearer_header(credential: bytes) -> tuple[str, str]:
+    """Raises BadRequest for what no header can carry."""
+    try:
+        return "Authorization", f"Bearer {credential.decode()}"
+    except UnicodeDecodeError:
+        raise BadRequest("the credential is no text") from None
