@@ -24,7 +24,8 @@ class Cache:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """What all entries have. spec: as `kind.read` gave it; deadline_s: for the evaluator alone;
-    fingerprint: of everything its author wrote, so that equal ones can share what they remember."""
+    fingerprint: with `cache`, of everything its author wrote: equal ones share what they
+    remember."""
 
     name: str
     kind: Kind

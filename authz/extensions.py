@@ -50,7 +50,7 @@ def read_extensions(document: Fields) -> Fields:
 
 def check_entries(extensions: Fields, spec: Fields) -> None:
     """Note options of entries that the spec does not have."""
-    for phase in PHASES:
+    for phase in PHASES if extensions.data else ():
         there = spec.group(phase).data
         for name, entry in extensions.groups(phase):
             if name not in there:

@@ -58,7 +58,9 @@ class Fields:
 
     def group(self, name: str) -> "Fields":
         """The mapping under `name`; an empty one when it is absent."""
-        value = self._typed(name, dict, "a mapping")
+        value = self.data.get(name)
+        if value is not None and not isinstance(value, dict):
+            value = self._typed(name, dict, "a mapping")
         return Fields(value or {}, (*self.path, name), self.faults)
 
     def groups(self, name: str) -> Iterator[tuple[str, "Fields"]]:

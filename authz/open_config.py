@@ -41,12 +41,13 @@ class Scopes:
 
 @dataclass(frozen=True, slots=True)
 class OpenEntry(Generic[E, V]):
-    """`key`: equal for entries that can share what they remember, also over a reload."""
+    """An entry with `cache` has scopes; `key` is equal for those that can share what they remember,
+    also over a reload."""
 
     entry: E
     evaluator: V
-    key: bytes
-    scopes: Scopes | None
+    scopes: Scopes | None = None
+    key: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,15 +118,15 @@ class Opener:
     def _remembering(
         self, phase: tuple[str, ...], entry: Entry, evaluator: Evaluator, opening: Opening
     ) -> OpenEntry[Any, Any]:
+        if entry.cache is None:
+            return OpenEntry(entry, evaluator)
         parts = [opening.config_id, *phase, entry.name, entry.fingerprint.hex()]
         parts += [digest.hex() for _, digest in sorted(opening.used.items())]
         key = json.dumps(parts).encode()
-        if entry.cache is None:
-            return OpenEntry(entry, evaluator, key, None)
         table = self._services.remembered
         scopes, users = self._scopes.get(key) or (Scopes(table.scope(), table.scope()), 0)
         self._scopes[key] = scopes, users + 1
-        return OpenEntry(entry, evaluator, key, scopes)
+        return OpenEntry(entry, evaluator, scopes, key)
 
     def _forget(self, item: OpenEntry[Any, Any]) -> None:
         if item.scopes is None:

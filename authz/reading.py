@@ -192,7 +192,7 @@ class _Reader:
             "metrics": entry.boolean("metrics"),
             "cache": _cache(entry, extension),
             "deadline_s": _positive(extension, "deadline") / 1000 or None,
-            "fingerprint": _fingerprint(entry, extension),
+            "fingerprint": _fingerprint(entry, extension) if entry.has("cache") else b"",
         }
 
 

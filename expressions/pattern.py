@@ -7,6 +7,7 @@ and nothing as an empty one. `matches` searches an RE2 regular expression in the
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from _fastpath.program import NativeProgram, ProgramBuilder
 from _fastpath.regex import Regex
@@ -56,8 +57,9 @@ class Pattern:
         return found == (self.operator == "incl")
 
 
+@lru_cache(maxsize=65536)
 def compile_pattern(selector: str, operator: str, value: str) -> Pattern:
-    """Raises UnsupportedSelector, and PatternError for an operator or expression that is none."""
+    """Equal patterns share one. Raises UnsupportedSelector, and PatternError for an operator or expression that is none."""
     if operator not in _OPERATIONS:
         raise PatternError(f"{operator!r} is no operator; expected one of {', '.join(OPERATORS)}")
     path = compile_selector(selector)

@@ -5,6 +5,7 @@ Plain paths, names joined by dots, run in the fast lane; anything more only in t
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from _fastpath.program import NativeProgram, ProgramBuilder
 from expressions.cel import SLOTS, Context
@@ -62,8 +63,9 @@ def doubles(value: object) -> object:
     return value
 
 
+@lru_cache(maxsize=65536)
 def compile_selector(source: str) -> Selector:
-    """Raises UnsupportedSelector, naming the construct."""
+    """Equal texts share one. Raises UnsupportedSelector, naming the construct."""
     if is_template(source):
         return Selector(source, parse_template(source), None, None)
     path = parse_path(source)
