@@ -4,6 +4,8 @@ from collections.abc import Mapping
 
 from authz.evaluators.anonymous import open_anonymous, read_anonymous
 from authz.evaluators.api_key import open_api_key, read_api_key
+from authz.evaluators.http_callback import open_http_callback, read_http_callback
+from authz.evaluators.http_metadata import open_http_metadata, read_http_metadata
 from authz.evaluators.oauth2_introspection import open_introspection, read_introspection
 from authz.evaluators.pattern_matching import open_pattern_matching, read_pattern_matching
 from authz.evaluators.plain import open_plain, read_plain
@@ -34,7 +36,15 @@ AUTHENTICATION: Mapping[str, Kind] = {
     "x509": Kind("IDENTITY_MTLS", False, read_x509, open_x509, lambda _: "Certificate"),
     "anonymous": ANONYMOUS,
 }
-METADATA: Mapping[str, Kind] = {}
+METADATA: Mapping[str, Kind] = {
+    "http": Kind(
+        "METADATA_GENERIC_HTTP",
+        False,
+        read_http_metadata,
+        open_http_metadata,
+        extensions=("strict",),
+    ),
+}
 AUTHORIZATION: Mapping[str, Kind] = {
     "spicedb": Kind("AUTHORIZATION_AUTHZED", False, read_spicedb, open_spicedb),
     "patternMatching": Kind(
@@ -52,4 +62,12 @@ RESPONSE: Mapping[str, Kind] = {
     "plain": Kind("RESPONSE_PLAIN", True, read_plain_item, open_plain_item),
     "json": Kind("RESPONSE_JSON", True, read_json_item, open_json_item),
 }
-CALLBACKS: Mapping[str, Kind] = {}
+CALLBACKS: Mapping[str, Kind] = {
+    "http": Kind(
+        "CALLBACK_HTTP",
+        False,
+        read_http_callback,
+        open_http_callback,
+        extensions=("asynchronous",),
+    ),
+}

@@ -32,6 +32,7 @@ from authz.value_reading import ConditionReader, named_patterns, read_value
 COMMON = ("priority", "metrics", "when", "cache")
 COMMON_EXTENSIONS = ("deadline", "failureTtl")
 CACHE_TTL_S = 60
+MOST_CALLBACKS = 32  # each is a call for every request (CVE-2025-25207)
 
 
 def read_auth_config(namespace: str, name: str, document: Mapping[str, Any]) -> AuthConfig:
@@ -146,6 +147,10 @@ class _Reader:
             reading = self._reading("callbacks", name, entry)
             _, common = self._entry(name, reading, CALLBACKS, ())
             found.append(Callback(**common))
+        if len(found) > MOST_CALLBACKS:
+            self._spec.fault(
+                f"expected at most {MOST_CALLBACKS} entries, got {len(found)}", "callbacks"
+            )
         return tuple(found)
 
     def success(self) -> tuple[SuccessItem, ...]:

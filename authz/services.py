@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from _fastpath.identity import IdentityTable
 from _fastpath.remembered import RememberedTable
+from authz.callback_room import CallbackRoom
 from authz.keys import KeyRing
 from authz.kubernetes_api import KubernetesApi
 from authz.outgoing.client import Outgoing
@@ -20,6 +21,7 @@ class Services:
     identities: IdentityTable = field(default_factory=IdentityTable)
     kubernetes: KubernetesApi = field(default_factory=KubernetesApi)
     outgoing: Outgoing = field(default_factory=Outgoing)
+    callbacks: CallbackRoom = field(default_factory=CallbackRoom)
     remembered: RememberedTable = field(default_factory=RememberedTable)
     secrets: SecretStore = field(default_factory=SecretStore)
     workers: Workers = field(default_factory=Workers)
@@ -36,4 +38,5 @@ class Services:
         self.workers.close()
         await self.grpc.close()
         await self.kubernetes.close()
+        await self.callbacks.close()
         await self.outgoing.close()

@@ -11,8 +11,11 @@ from _fastpath.check import CheckDecider
 from _fastpath.identity import IdentityTable
 from _fastpath.plan import Plans
 from _fastpath.rpc import Method
+from authz.callback_room import CallbackCollector
 from authz.configuration import Configuration, Report
 from authz.metrics import AuthorizationCollector
+from authz.outgoing.client import Outgoing
+from authz.outgoing.metrics import OutgoingCollector
 from authz.service import AuthorizationService
 from authz.services import Services
 from policy.scope import Scope
@@ -77,7 +80,11 @@ class Assembly:
             store, self.storage.records, lambda: active.current.by_digest, now, _bounds(settings)
         )
         identities = IdentityTable(settings.max_api_keys)
-        self.services = Services(identities=identities, managed=settings.watched.secrets)
+        self.services = Services(
+            identities=identities,
+            outgoing=Outgoing(settings.outgoing),
+            managed=settings.watched.secrets,
+        )
         self._authorization = AuthorizationService(
             CheckDecider(plans, identities, series), self.services, series, threads
         )
@@ -116,6 +123,8 @@ class Assembly:
         self._collectors: list[Collector] = [
             ConfigurationCollector(plans, self._manifests, self.reloading),
             TransportCollector(self.server.stats),
+            OutgoingCollector(self.services.outgoing),
+            CallbackCollector(self.services.callbacks),
         ]
         self._authorization_collector = AuthorizationCollector(series)
         self._limits_collectors: list[Collector] = [

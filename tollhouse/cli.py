@@ -15,6 +15,7 @@ from tollhouse import (
     explain_flags,
     flags,
     limitador_flags,
+    outgoing_flags,
     ratelimit_environment,
     replay_flags,
     storage_flags,
@@ -24,6 +25,7 @@ from tollhouse.authorino_settings import AuthorinoSettings, AuthorinoVersion
 from tollhouse.explain_flags import ExplainSettings
 from tollhouse.flags import Flag
 from tollhouse.limitador_flags import LimitadorSettings
+from tollhouse.outgoing_flags import OUTGOING_FLAGS
 from tollhouse.ratelimit_settings import RatelimitSettings
 from tollhouse.replay_flags import ReplaySettings
 from tollhouse.serve_flags import (
@@ -94,6 +96,7 @@ def parser() -> argparse.ArgumentParser:
     serve.add_argument("dirs", nargs="*", metavar="DIR", help="manifests")
     flags.add(serve, SERVE_FLAGS, defaults(ServeSettings))
     flags.add(serve, STORAGE_FLAGS, defaults(StorageSettings))
+    flags.add(serve, OUTGOING_FLAGS, outgoing_flags.defaults())
     flags.add(serve, BOUND_FLAGS, {BOUND + key: v for key, v in defaults(Bounds).items()})
     check = commands.add_parser(
         "check",
@@ -150,6 +153,7 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str] = os.environ)
         manifests=tuple(Path(text) for text in dirs),
         admin_token=environment.get(counters_flags.TOKEN_VARIABLE) or None,
         counters=storage_flags.read(given, environment),
+        outgoing=outgoing_flags.read(given, environment),
         bounds=Bounds(**{key.removeprefix(BOUND): value for key, value in bounds.items()}),
         **found,
     )

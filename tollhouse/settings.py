@@ -7,6 +7,7 @@ from pathlib import Path
 from _fastpath.bounds import Bounds
 from _fastpath.header_spec import HeaderFamily, HeaderSpec
 from _fastpath.limit_spec import Fail
+from authz.outgoing.bounds import OutgoingBounds
 from authz.selector_match import EVERYTHING, MANAGED, LabelSelector
 from ratelimit.redis.key import HashTag
 from tollhouse.address import Address
@@ -168,6 +169,8 @@ class ServeSettings:
     bounds: Bounds = field(default_factory=Bounds)
     counters: StorageSettings = field(default_factory=StorageSettings)
     watched: WatchSettings = field(default_factory=WatchSettings)
+    outgoing: OutgoingBounds = field(default_factory=OutgoingBounds)
+    """What calls of evaluators to other servers may take, and where they may go."""
 
     @property
     def headers(self) -> HeaderSpec:

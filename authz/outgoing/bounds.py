@@ -1,10 +1,20 @@
 """How much outgoing calls may take, and where they may go."""
 
 from dataclasses import dataclass, field
-from ipaddress import IPv4Network, IPv6Network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 
 Network = IPv4Network | IPv6Network
+PRIVATE_NETWORKS: tuple[Network, ...] = tuple(
+    map(
+        ip_network,
+        (
+            "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16",
+            "172.16.0.0/12", "192.168.0.0/16", "::/127", "64:ff9b::/96", "fc00::/7", "fe80::/10",
+        ),
+    )
+)  # fmt: skip
+"""What is not the public Internet: this host, this site, and ways to write them in IPv6."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,15 +40,15 @@ class Destinations:
 class CircuitBounds:
     """When the calls to a destination are refused for a while instead of waiting each.
 
-    Failures are broken connections, and timeouts after `slow_s` or more: a shorter one says more
-    about the timeout. Once `failures` of the last `calls` failed, calls are refused for `open_s`;
-    then one is tried, and its outcome decides.
+    Failures are broken connections, and timeouts after `slow_seconds` or more: a shorter one says
+    more about the timeout. Once `failures` of the last `calls` failed, calls are refused for
+    `open_seconds`; then one is tried, and its outcome decides.
     """
 
     calls: int = 20
     failures: int = 10
-    slow_s: float = 1.0
-    open_s: float = 5.0
+    slow_seconds: float = 1.0
+    open_seconds: float = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +56,8 @@ class OutgoingBounds:
     """response_bytes: of a body. per_destination, waiting: concurrent calls to a scheme, host and
     port, and those that wait for their turn. connections: open at a time, to all destinations.
     destinations: how many are remembered. redirects: followed by a call that follows them.
-    longest_s: ends calls that have no timeout. ca_file: PEM of authorities trusted besides the
-    system's."""
+    longest_seconds: ends calls that have no timeout. ca_file: PEM of authorities trusted besides
+    the system's."""
 
     response_bytes: int = 1 << 20
     per_destination: int = 64
@@ -55,7 +65,7 @@ class OutgoingBounds:
     connections: int = 1024
     destinations: int = 1024
     redirects: int = 10
-    longest_s: float = 300.0
+    longest_seconds: float = 300.0
     ca_file: Path | None = None
     circuit: CircuitBounds = field(default_factory=CircuitBounds)
     allowed: Destinations = field(default_factory=Destinations)

@@ -34,7 +34,7 @@ class Circuit:
         self._failed.append(True)
         tripped = self._failed.count(True) >= self._bounds.failures
         if self._trying or (tripped and self._open_until is None):
-            self._open_until, self._trying = now + self._bounds.open_s, False
+            self._open_until, self._trying = now + self._bounds.open_seconds, False
             self.opened += 1
 
     def abandoned(self) -> None:

@@ -107,7 +107,7 @@ class Outgoing:
 
     def end(self, timeout_s: float | None, deadline: float | None) -> float:
         now = asyncio.get_running_loop().time()
-        ends = [now + (self.bounds.longest_s if timeout_s is None else timeout_s)]
+        ends = [now + (self.bounds.longest_seconds if timeout_s is None else timeout_s)]
         return min(ends if deadline is None else [*ends, deadline])
 
     async def _followed(self, request: OutgoingRequest, end: float) -> OutgoingResponse:
@@ -138,7 +138,7 @@ class Outgoing:
             circuit.failed(loop.time())
             raise
         except asyncio.CancelledError:
-            if loop.time() - began >= self.bounds.circuit.slow_s:
+            if loop.time() - began >= self.bounds.circuit.slow_seconds:
                 circuit.failed(loop.time())
             else:
                 circuit.abandoned()

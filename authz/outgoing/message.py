@@ -30,7 +30,7 @@ _OF_THE_CONNECTION = frozenset(
 @dataclass(frozen=True, slots=True)
 class OutgoingRequest:
     """timeout_s: from the beginning to the last byte of the answer; None leaves it to the deadline
-    and `OutgoingBounds.longest_s`. follow_redirects: up to `OutgoingBounds.redirects`.
+    and `OutgoingBounds.longest_seconds`. follow_redirects: up to `OutgoingBounds.redirects`.
 
     Credentials stand in any part, so nothing but the method is shown.
     """

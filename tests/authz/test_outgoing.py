@@ -186,7 +186,9 @@ async def test_a_timeout_and_a_deadline(backend: Backend, outgoing: Outgoing) ->
     with pytest.raises(TimedOut):
         await outgoing.send(OutgoingRequest("GET", url), deadline)
     with pytest.raises(TimedOut):
-        await _sent(OutgoingBounds(longest_s=0.01), OutgoingRequest("GET", url, timeout_s=None))
+        await _sent(
+            OutgoingBounds(longest_seconds=0.01), OutgoingRequest("GET", url, timeout_s=None)
+        )
     assert outgoing.outcomes == {"timed_out": 3}
 
 
@@ -259,7 +261,7 @@ async def test_destinations_are_bounded() -> None:
 
 
 async def test_a_failing_destination_gets_a_rest(backend: Backend) -> None:
-    circuit = CircuitBounds(calls=4, failures=3, open_s=0.05)
+    circuit = CircuitBounds(calls=4, failures=3, open_seconds=0.05)
     outgoing = Outgoing(OutgoingBounds(circuit=circuit))
 
     async def breaks(request: web.Request) -> web.StreamResponse:
@@ -311,7 +313,7 @@ async def test_short_timeouts_leave_the_circuit_closed(backend: Backend) -> None
 
 async def test_long_timeouts_open_it(backend: Backend) -> None:
     backend.hangs("/slow")
-    circuit = CircuitBounds(calls=2, failures=1, slow_s=0.005)
+    circuit = CircuitBounds(calls=2, failures=1, slow_seconds=0.005)
     outgoing = Outgoing(OutgoingBounds(circuit=circuit))
     slow = OutgoingRequest("GET", f"{backend.url}/slow", timeout_s=0.05)
     with pytest.raises(TimedOut):
