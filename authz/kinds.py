@@ -6,6 +6,8 @@ from authz.evaluators.anonymous import open_anonymous, read_anonymous
 from authz.evaluators.api_key import open_api_key, read_api_key
 from authz.evaluators.http_callback import open_http_callback, read_http_callback
 from authz.evaluators.http_metadata import open_http_metadata, read_http_metadata
+from authz.evaluators.jwt import EXTENSIONS as JWT_EXTENSIONS
+from authz.evaluators.jwt import open_jwt, read_jwt
 from authz.evaluators.oauth2_introspection import open_introspection, read_introspection
 from authz.evaluators.pattern_matching import open_pattern_matching, read_pattern_matching
 from authz.evaluators.plain import open_plain, read_plain
@@ -32,6 +34,7 @@ AUTHENTICATION: Mapping[str, Kind] = {
     "kubernetesTokenReview": Kind(
         "IDENTITY_KUBERNETES", False, read_token_review, open_token_review
     ),
+    "jwt": Kind("IDENTITY_JWT", False, read_jwt, open_jwt, extensions=JWT_EXTENSIONS),
     "plain": Kind("IDENTITY_PLAIN", True, read_plain, open_plain, lambda spec: spec.source),
     "x509": Kind("IDENTITY_MTLS", False, read_x509, open_x509, lambda _: "Certificate"),
     "anonymous": ANONYMOUS,

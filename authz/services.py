@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from _fastpath.identity import IdentityTable
 from _fastpath.remembered import RememberedTable
 from authz.callback_room import CallbackRoom
+from authz.jwt.providers import Providers
 from authz.keys import KeyRing
 from authz.kubernetes_api import KubernetesApi
 from authz.outgoing.client import Outgoing
@@ -28,10 +29,12 @@ class Services:
     managed: LabelSelector = MANAGED
     grpc: GrpcChannels = field(init=False)
     keys: KeyRing = field(init=False)
+    providers: Providers = field(init=False)
 
     def __post_init__(self) -> None:
         self.grpc = GrpcChannels(self.outgoing)
         self.keys = KeyRing(self.identities, self.managed)
+        self.providers = Providers(self.outgoing)
 
     async def close(self) -> None:
         """End what runs in the background; called on the event loop."""

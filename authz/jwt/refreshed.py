@@ -1,8 +1,8 @@
 """A value fetched from elsewhere in the background, and kept while elsewhere is down.
 
 Requests take what there is, and wait only while there is nothing yet or when they have reason to
-believe that there is something new. However many of them have that reason, the fetches they cause
-begin MINIMUM_INTERVAL_S apart.
+believe that there is something new. However many of them have that reason, they cause no more than
+BURST fetches at once, and one per INTERVAL_S in the long run.
 """
 
 import asyncio
@@ -17,7 +17,8 @@ from authz.errors import AuthzError
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-MINIMUM_INTERVAL_S = 2.0
+BURST = 4
+INTERVAL_S = 5.0
 FIRST_RETRY_S = 1.0
 LONGEST_RETRY_S = 60.0
 _EARLY = (0.8, 0.95)  # of a lifetime; spread, so that values fetched together part
@@ -63,14 +64,16 @@ class Refreshed(Generic[T]):
         self._given_clock = clock
         self._task: asyncio.Task[None] | None = None
         self._alarm: Alarm | None = None
-        self._began: float | None = None
+        self._started = False
+        self._allowance = float(BURST)  # fetches, as of the time below
+        self._counted: float | None = None
         self._failures = 0
         self._closed = False
         self.current: T | None = None
 
     def start(self) -> None:
         """Begin with the first fetch; another time this does nothing."""
-        if self._began is None:
+        if not self._started:
             self._begin()
 
     def again(self) -> None:
@@ -86,18 +89,24 @@ class Refreshed(Generic[T]):
 
     async def get(self, deadline: float | None) -> T | None:
         """The value, waiting for a fetch at most until `deadline` (time of the event loop) when
-        there is none yet; None when there is still none, or a fetch failed just before."""
+        there is none yet; None when there is still none."""
         if self.current is None:
             await self._fetched(deadline)
         return self.current
 
     async def renewed(self, deadline: float | None) -> T | None:
-        """The value, fetched once more unless that happened just before."""
+        """The value, fetched once more unless that happened too often just before."""
         await self._fetched(deadline)
         return self.current
 
+    @property
+    def renewable(self) -> bool:
+        """Whether `renewed` would fetch, or wait for a fetch."""
+        return self._task is not None or self._count() >= 1
+
     async def _fetched(self, deadline: float | None) -> None:
-        if self._task is None and self._may_begin():
+        if self._task is None and self._count() >= 1:
+            self._allowance -= 1
             self._begin()
         if self._task is not None:
             left = (
@@ -106,8 +115,13 @@ class Refreshed(Generic[T]):
             # Unlike wait_for, this leaves the task to all others who wait.
             await asyncio.wait({self._task}, timeout=left)
 
-    def _may_begin(self) -> bool:
-        return self._began is None or self._clock.time() - self._began >= MINIMUM_INTERVAL_S
+    def _count(self) -> float:
+        """Fetches that requests may cause now."""
+        now = self._clock.time()
+        passed = 0.0 if self._counted is None else now - self._counted
+        self._counted = now
+        self._allowance = min(self._allowance + passed / INTERVAL_S, BURST)
+        return self._allowance
 
     @property
     def _clock(self) -> Clock:
@@ -118,7 +132,7 @@ class Refreshed(Generic[T]):
             return
         if self._alarm is not None:
             self._alarm.cancel()
-        self._began = self._clock.time()
+        self._started = True
         self._task = asyncio.get_running_loop().create_task(self._run())
 
     async def _run(self) -> None:

@@ -83,9 +83,14 @@ class TrustedKeys:
             raise ProviderUnavailable(NO_KEYS)
         return self.trust
 
+    @property
+    def renewable(self) -> bool:
+        """Whether `renewed` could bring another key now."""
+        return self._keys.renewable
+
     async def renewed(self, deadline: float | None) -> Trust:
-        """After a key set that is at most seconds old: who signs with a new key is believed as soon
-        as it is published. Raises ProviderUnavailable."""
+        """After fetching the key set once more, unless that happened too often just before: who
+        signs with a new key is believed as soon as it is published. Raises ProviderUnavailable."""
         await self._keys.renewed(deadline)
         return await self.get(deadline)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from authz.jwt.refreshed import MINIMUM_INTERVAL_S, Fetched, FetchFailed, Refreshed
+from authz.jwt.refreshed import BURST, INTERVAL_S, Fetched, FetchFailed, Refreshed
 from tests.authz.jwt.fake_clock import FakeClock, settled
 
 
@@ -117,22 +117,20 @@ async def test_no_waiter_is_held_past_its_deadline(origin: Origin, value: Refres
     assert origin.fetches == 1
 
 
-async def test_failure_just_before_is_not_repeated_by_requests(
+async def test_requests_repeat_a_failure_only_so_often(
     origin: Origin, clock: FakeClock, value: Refreshed[Any]
 ) -> None:
     origin.broken = True
     for _ in range(100):
         assert await value.get(None) is None
-    assert origin.fetches == 1
-    await clock.move(MINIMUM_INTERVAL_S)
-    before = origin.fetches
+    assert origin.fetches == BURST
+    assert not value.renewable
+    await clock.move(INTERVAL_S)
     origin.broken = False
-    assert before <= 2
-    await clock.move(MINIMUM_INTERVAL_S)
     assert await value.get(None) == "first"
 
 
-async def test_fetches_that_requests_cause_keep_their_distance(
+async def test_requests_cause_a_burst_and_then_a_trickle(
     origin: Origin, clock: FakeClock, value: Refreshed[Any]
 ) -> None:
     origin.lifetime_s = None
@@ -140,15 +138,18 @@ async def test_fetches_that_requests_cause_keep_their_distance(
     for step in range(1000):
         origin.value = step
         await value.renewed(None)
-        await clock.move(MINIMUM_INTERVAL_S / 100)
-    assert 9 <= origin.fetches <= 11
+        await clock.move(INTERVAL_S / 100)
+    assert BURST + 9 <= origin.fetches <= BURST + 10
+    await clock.move(1000 * INTERVAL_S)
+    for _ in range(100):
+        await value.renewed(None)
+    assert origin.fetches <= 2 * BURST + 10
 
 
 async def test_renewal_waits_for_the_fetch_under_way(
     origin: Origin, clock: FakeClock, value: Refreshed[Any]
 ) -> None:
     await value.get(None)
-    await clock.move(MINIMUM_INTERVAL_S)
     origin.gate.clear()
     origin.value = "second"
     waiting = [asyncio.create_task(value.renewed(None)) for _ in range(20)]
