@@ -59,7 +59,10 @@ class Pattern:
 
 @lru_cache(maxsize=65536)
 def compile_pattern(selector: str, operator: str, value: str) -> Pattern:
-    """Equal patterns share one. Raises UnsupportedSelector, and PatternError for an operator or expression that is none."""
+    """Equal patterns share one.
+
+    Raises UnsupportedSelector, and PatternError for an operator or expression that is none.
+    """
     if operator not in _OPERATIONS:
         raise PatternError(f"{operator!r} is no operator; expected one of {', '.join(OPERATORS)}")
     path = compile_selector(selector)
