@@ -8,9 +8,10 @@ import argparse
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from authz.outgoing.bounds import OutgoingBounds
 from authz.selector_match import EVERYTHING, LabelSelector
 from authz.selector_text import parse_selector
-from tollhouse import __version__, flags
+from tollhouse import __version__, flags, outgoing_flags
 from tollhouse.address import Address
 from tollhouse.authorino_settings import AuthorinoSettings, AuthorinoVersion
 from tollhouse.authorino_unused import TLS_FLAGS, UNUSED, unused
@@ -187,10 +188,12 @@ def _server(arguments: Sequence[str], environment: Mapping[str, str]) -> Authori
     without_effect = flags.values(idle, words, environment)
     if not given.get("manifests"):
         raise UsageError("--manifests: expected, as objects are not read from a cluster")
-    return _settings(given, unused(without_effect))
+    return _settings(given, outgoing_flags.read({}, environment), unused(without_effect))
 
 
-def _settings(given: Mapping[str, Any], ignored: tuple[str, ...]) -> AuthorinoSettings:
+def _settings(
+    given: Mapping[str, Any], outgoing: OutgoingBounds, ignored: tuple[str, ...]
+) -> AuthorinoSettings:
     grpc, http = given["ext_auth_grpc_port"], given["ext_auth_http_port"]
     return AuthorinoSettings(
         serve=ServeSettings(
@@ -206,6 +209,7 @@ def _settings(given: Mapping[str, Any], ignored: tuple[str, ...]) -> AuthorinoSe
                 secrets=given["secret_label_selector"],
                 allow_host_subsets=given["allow_superseding_host_subsets"],
             ),
+            outgoing=outgoing,
             log_level=given["log_level"],
             log_format=given["log_mode"],
         ),

@@ -54,6 +54,7 @@ class Outgoing:
         self.outcomes: Counter[str] = Counter()
         self.destinations = DestinationTable(self.bounds)
         self._guard = Guard(self.bounds.allowed)
+        self._resolver = GuardedResolver(self._guard)
         self._flights = SingleFlight()
         self._tls = tls
         self._session: ClientSession | None = None
@@ -94,13 +95,13 @@ class Outgoing:
     async def addresses(self, host: str) -> list[str]:
         """IP addresses that `host` may be reached at. Raises OutgoingError."""
         try:
-            resolver = GuardedResolver(self._guard)
-            found = await resolver.resolve(host, family=socket.AF_UNSPEC)
+            found = await self._resolver.resolve(host, family=socket.AF_UNSPEC)
         except OSError as error:
             raise ConnectionFailed from error
         return [result["host"] for result in found]
 
     async def close(self) -> None:
+        await self._resolver.close()
         if self._session is not None:
             await self._session.close()
             self._session = None
@@ -181,7 +182,7 @@ class Outgoing:
         """The session belongs to the event loop, so it is made by the first call."""
         if self._session is None:
             connector = TCPConnector(
-                resolver=GuardedResolver(self._guard),
+                resolver=self._resolver,
                 ssl=self._tls or _trusting(self.bounds.ca_file),
                 limit=self.bounds.connections,
                 ttl_dns_cache=NAMES_S,

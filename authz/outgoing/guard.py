@@ -1,15 +1,18 @@
 """Where calls may go: lists of hosts by name, lists of networks by the addresses connected to."""
 
+import asyncio
 import socket
+from concurrent.futures import ThreadPoolExecutor
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from aiohttp.abc import AbstractResolver, ResolveResult
-from aiohttp.resolver import ThreadedResolver
 
 from authz.outgoing.bounds import Destinations, Network
 from authz.outgoing.errors import DestinationRefused
 
 Address = IPv4Address | IPv6Address
+THREADS = 8
+_NUMERIC = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
 
 
 class Guard:
@@ -42,29 +45,53 @@ class Guard:
 
 
 class GuardedResolver(AbstractResolver):
-    """Resolves names and gives only the addresses that the guard takes."""
+    """Resolves names and gives only the addresses that the guard takes.
+
+    On threads of its own: names that callers choose may take long, and must not keep those waiting
+    who read files on the threads of the event loop.
+    """
 
     def __init__(self, guard: Guard) -> None:
         self._guard = guard
-        self._resolver = ThreadedResolver()
+        self._threads = ThreadPoolExecutor(THREADS, "names")
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
-        """Raises DestinationRefused when there are addresses, and none may be used."""
-        found = await self._resolver.resolve(host, port, family)
+        """Raises OSError, and DestinationRefused when there are addresses and none may be used."""
+        loop = asyncio.get_running_loop()
+        found = await loop.run_in_executor(self._threads, _look_up, host, family)
         taken = [
-            result
-            for result in found
-            if (address := _address(result["host"])) is not None
-            and self._guard.takes(host, address)
+            (kind, text)
+            for kind, text in found
+            if (address := _address(text)) is not None and self._guard.takes(host, address)
         ]
         if found and not taken:
             raise DestinationRefused
-        return taken
+        return [
+            ResolveResult(hostname=host, host=text, port=port, family=kind, proto=0, flags=_NUMERIC)
+            for kind, text in taken
+        ]
 
     async def close(self) -> None:
-        await self._resolver.close()
+        """May be used again, with new threads."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._threads = ThreadPoolExecutor(THREADS, "names")
+
+
+def _look_up(host: str, family: socket.AddressFamily) -> list[tuple[int, str]]:
+    """Families and addresses, the preferred first; those that need a scope are left out."""
+    try:
+        found = socket.getaddrinfo(
+            host, None, family=family, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG
+        )
+    except UnicodeError as error:
+        raise OSError("not a name") from error
+    return [
+        (kind, str(address[0]))
+        for kind, _, _, _, address in found
+        if len(address) == 2 or address[3] == 0
+    ]
 
 
 def _address(text: str) -> Address | None:

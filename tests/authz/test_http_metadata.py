@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from urllib.parse import parse_qs
 
@@ -10,6 +11,7 @@ from aiohttp import web
 
 from tests.authz.http_backend import Backend, http_backend
 from tests.authz.http_lanes import CallingLanes, calling_lanes
+from tests.authz.lanes import check_request
 
 SHOWN = """
 response:
@@ -429,3 +431,14 @@ async def test_a_secret_that_cannot_be_sent(lanes: CallingLanes) -> None:
         "spec.metadata.m: key 'key' of Secret 'shared' holds line ends or other characters that"
         " cannot be sent"
     ]
+
+
+# ---- time
+
+
+async def test_the_callers_deadline_ends_everything(lanes: CallingLanes, backend: Backend) -> None:
+    backend.hangs("/slow")
+    lanes.configure(_entry(f"{{url: '{backend.url}/slow', timeout: 0}}"))
+    data = check_request("/toys").SerializeToString()
+    answer = await lanes.check(data, deadline_ns=time.monotonic_ns() + 30_000_000)
+    assert answer.http_status == 503

@@ -2,16 +2,21 @@
 
 import asyncio
 import datetime
+import re
+import socket
 import ssl
 from collections.abc import AsyncIterator
 from ipaddress import ip_address, ip_network
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from aiohttp import web
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from authz.outgoing.bounds import CircuitBounds, Destinations, OutgoingBounds
 from authz.outgoing.client import Outgoing
@@ -26,7 +31,7 @@ from authz.outgoing.errors import (
     ResponseTooLarge,
     TimedOut,
 )
-from authz.outgoing.message import OutgoingRequest
+from authz.outgoing.message import OutgoingRequest, OutgoingResponse
 from authz.outgoing.metrics import OutgoingCollector
 from authz.outgoing.url import checked_url
 from tests.authz.http_backend import Backend, http_backend
@@ -45,7 +50,7 @@ async def outgoing() -> AsyncIterator[Outgoing]:
     await outgoing.close()
 
 
-async def _sent(bounds: OutgoingBounds, request: OutgoingRequest) -> object:
+async def _sent(bounds: OutgoingBounds, request: OutgoingRequest) -> OutgoingResponse:
     outgoing = Outgoing(bounds)
     try:
         return await outgoing.send(request)
@@ -172,6 +177,42 @@ def test_nothing_secret_is_shown() -> None:
         assert secret not in repr(request)
 
 
+@settings(max_examples=50)
+@given(st.text(max_size=40))
+def test_what_follows_a_host_stays_behind_it(text: str) -> None:
+    try:
+        url = checked_url(f"http://h.test/{text}")
+    except BadRequest:
+        return
+    assert (url.raw_host, url.port, url.user) == ("h.test", 80, None)
+    assert not re.search(r"[\x00-\x20\x7f-\U0010ffff]", url.raw_path_qs)
+
+
+@settings(max_examples=50)
+@given(st.text(alphabet="ab.:@/\\\\?#[]%41\u2025\uff0f\ufe56 ", max_size=12))
+def test_a_host_is_what_is_called(text: str) -> None:
+    try:
+        url = checked_url(f"http://{text}")
+    except BadRequest:
+        return
+    again = urlsplit(str(url))
+    assert (again.hostname, again.port or 80) == (url.raw_host, url.port)
+
+
+async def test_connections_are_kept(backend: Backend, outgoing: Outgoing) -> None:
+    ports = []
+
+    async def answer(request: web.Request) -> web.Response:
+        assert request.transport is not None
+        ports.append(request.transport.get_extra_info("peername")[1])
+        return web.Response()
+
+    backend.routes["/x"] = answer
+    for _ in range(3):
+        await outgoing.send(OutgoingRequest("GET", f"{backend.url}/x"))
+    assert len(set(ports)) == 1
+
+
 # ---- bounds
 
 
@@ -217,6 +258,7 @@ async def test_a_body_has_a_bound(backend: Backend) -> None:
         b"nonsense\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort",
         b"HTTP/1.1 200 OK\r\nX: " + b"x" * 20000 + b"\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\n" + b"X: x\r\n" * 1000 + b"\r\n",
         b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 1\r\n\r\nx",
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
     ],
@@ -423,6 +465,24 @@ async def test_other_spellings_of_an_address_are_no_way_around(host: str) -> Non
         await _sent(OutgoingBounds(allowed=lists), OutgoingRequest("GET", f"http://{host}:1/"))
 
 
+async def test_only_allowed_addresses_of_a_name_are_used(
+    backend: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = [
+        (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.2", 0)),
+        (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 0)),
+    ]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: answers)
+    backend.says("/x", "there")
+    url = backend.url.replace("127.0.0.1", "name.test") + "/x"
+    lists = Destinations(denied_networks=(ip_network("127.0.0.2/32"),))
+    answer = await _sent(OutgoingBounds(allowed=lists), OutgoingRequest("GET", url))
+    assert answer.body == b"there"
+    lists = Destinations(denied_networks=(ip_network("127.0.0.0/8"),))
+    with pytest.raises(DestinationRefused):
+        await _sent(OutgoingBounds(allowed=lists), OutgoingRequest("GET", url))
+
+
 # ---- TLS
 
 
@@ -438,7 +498,7 @@ async def test_an_authority_of_ones_own(tmp_path: Path) -> None:
         with pytest.raises(ConnectionFailed):
             await _sent(OutgoingBounds(), request)
         answer = await _sent(OutgoingBounds(ca_file=tmp_path / "cert.pem"), request)
-        assert getattr(answer, "body", b"") == b"safe"
+        assert answer.body == b"safe"
 
 
 def _self_signed() -> tuple[bytes, bytes]:

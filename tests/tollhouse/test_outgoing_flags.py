@@ -12,7 +12,8 @@ from authz.outgoing.bounds import (
     Destinations,
     OutgoingBounds,
 )
-from tollhouse import cli
+from tollhouse import authorino_flags, cli
+from tollhouse.authorino_settings import AuthorinoSettings
 from tollhouse.errors import UsageError
 from tollhouse.flags import Flag
 from tollhouse.outgoing_flags import OUTGOING_FLAGS
@@ -84,3 +85,10 @@ def test_what_is_no_destination(text: str) -> None:
 def test_a_circuit_that_could_never_open() -> None:
     with pytest.raises(UsageError, match="more than the 5 of --outgoing-circuit-calls"):
         outgoing("--outgoing-circuit-calls=5", "--outgoing-circuit-failures=6")
+
+
+def test_authorinos_command_line_takes_the_variables() -> None:
+    words = ["server", "--manifests", "m"]
+    found = authorino_flags.parse(words, {"TOLLHOUSE_OUTGOING_DENY": "private"})
+    assert isinstance(found, AuthorinoSettings)
+    assert found.serve.outgoing.allowed.denied_networks == PRIVATE_NETWORKS
