@@ -11,7 +11,7 @@ from authz.fields import Fields
 
 ANNOTATION = "tollhouse.io/extensions"
 MOST_BYTES = 64 * 1024
-PHASES = ("authentication", "metadata", "authorization", "callbacks")
+PHASES = ("authentication", "metadata", "authorization", "response", "callbacks")
 CONDITION_ERRORS = ("deny", "skip")
 
 
@@ -52,6 +52,9 @@ def check_entries(extensions: Fields, spec: Fields) -> None:
     """Note options of entries that the spec does not have."""
     for phase in PHASES if extensions.data else ():
         there = spec.group(phase).data
+        if phase == "response":
+            success = spec.group("response").group("success")
+            there = {**success.group("headers").data, **success.group("dynamicMetadata").data}
         for name, entry in extensions.groups(phase):
             if name not in there:
                 entry.fault(f"there is no entry of this name in spec.{phase}")

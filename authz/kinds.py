@@ -23,6 +23,8 @@ from authz.evaluators.subject_access_review import (
     read_subject_access_review,
 )
 from authz.evaluators.token_review import open_token_review, read_token_review
+from authz.evaluators.wristband import EXTENSIONS as WRISTBAND_EXTENSIONS
+from authz.evaluators.wristband import open_wristband, read_wristband
 from authz.evaluators.x509 import open_x509, read_x509
 from authz.kind import Kind
 
@@ -64,6 +66,9 @@ AUTHORIZATION: Mapping[str, Kind] = {
 RESPONSE: Mapping[str, Kind] = {
     "plain": Kind("RESPONSE_PLAIN", True, read_plain_item, open_plain_item),
     "json": Kind("RESPONSE_JSON", True, read_json_item, open_json_item),
+    "wristband": Kind(
+        "RESPONSE_WRISTBAND", False, read_wristband, open_wristband, extensions=WRISTBAND_EXTENSIONS
+    ),
 }
 CALLBACKS: Mapping[str, Kind] = {
     "http": Kind(

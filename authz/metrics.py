@@ -20,6 +20,11 @@ FAMILIES = {
     "auth_server_evaluator_ignored": ("Those left out by their `when`.", _EVALUATOR),
     "auth_server_evaluator_denied": ("Those that failed or refused.", _EVALUATOR),
     "http_server_handled_total": ("Checks over plain HTTP by status.", ("status",)),
+    "oidc_server_requests_total": (
+        "Requests for documents of wristband issuers.",
+        (*_PLACE, "wristband", "path"),
+    ),
+    "oidc_server_response_status": ("Answers about wristband issuers by status.", ("status",)),
     "tollhouse_authz_deferred_total": (
         "Requests that an AuthConfig sent to the full lane.",
         _PLACE,

@@ -160,7 +160,7 @@ class _Reader:
         targets = {"headers": Target.HEADER, "dynamicMetadata": Target.DYNAMIC_METADATA}
         for field, target in targets.items():
             for name, entry in success.groups(field):
-                reading = Reading(entry, Fields({}, entry.path, entry.faults), self._conditions)
+                reading = self._reading("response", name, entry)
                 _, common = self._entry(name, reading, RESPONSE, ("key",))
                 key = entry.text("key") or name
                 if target is Target.HEADER:

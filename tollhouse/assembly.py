@@ -29,7 +29,7 @@ from ratelimit.reservations import ReservationBounds, Reservations
 from ratelimit.service import RateLimitService
 from tollhouse import http_side
 from tollhouse.admin_access import AdminAccess
-from tollhouse.check_http import CheckHttp
+from tollhouse.authz_listeners import authz_listeners
 from tollhouse.configuration_metrics import ConfigurationCollector
 from tollhouse.cpus import usable_cpus
 from tollhouse.health import SERVICE as HEALTH_SERVICE
@@ -38,7 +38,6 @@ from tollhouse.housekeeping import Housekeeping
 from tollhouse.labels_source import LabelsSource
 from tollhouse.limits_source import LimitsSource
 from tollhouse.manifests_source import ManifestsSource
-from tollhouse.on_demand import OnDemand, OnDemandListeners
 from tollhouse.publisher import Publisher
 from tollhouse.reflection import Reflection
 from tollhouse.reloading import Reloading, Source
@@ -100,7 +99,12 @@ class Assembly:
             lambda: self.listeners.look_again(),
             Scope(settings.watched.namespace, settings.watched.auth_configs),
         )
-        self.listeners = OnDemandListeners([self._check_http(settings, series, threads)])
+        self.listeners = authz_listeners(
+            settings,
+            self._authorization,
+            self._manifests,
+            lambda *key: series.add(threads, series.id(key), 1),
+        )
         files = (*settings.manifests, settings.limits, settings.custom_metric_labels)
         paths = [path for path in files if path is not None]
         self.housekeeping = Housekeeping(counters, identities, plans, now)
@@ -135,17 +139,6 @@ class Assembly:
             ),
             self.storage.collector,
         ]
-
-    def _check_http(self, settings: ServeSettings, series: Series, threads: int) -> OnDemand:
-        handler = CheckHttp(
-            self._authorization.check,
-            lambda *key: series.add(threads, series.id(key), 1),
-            most_body_bytes=settings.max_http_body_bytes,
-        )
-        address = settings.authz_http_listen
-        return OnDemand(
-            "HTTP authorization", address, handler, lambda: self._manifests.has_auth_configs
-        )
 
     def _methods(self, settings: ServeSettings) -> list[Method]:
         methods: list[Method] = [*self._limits.methods(), *self._authorization.methods()]

@@ -119,6 +119,7 @@ FLAGS = (
         "a larger body of /check is answered with 413",
         LISTENERS,
     ),
+    _flag("oidc_http_port", _PORT, "PORT", "HTTP, keys of wristbands; 0: none", LISTENERS),
     _address("metrics_addr", "/metrics and /server-metrics; 0: none"),
     _address("health_probe_addr", "/healthz and /readyz; 0: none"),
     _flag("log_level", flags.choice(LEVELS), "LEVEL", "debug, info or error", LOG),
@@ -138,6 +139,7 @@ DEFAULTS = {
     "ext_auth_grpc_port": "50051",
     "ext_auth_http_port": "5001",
     "max_http_request_body_size": "8192",
+    "oidc_http_port": "8083",
     "metrics_addr": ":8080",
     "health_probe_addr": ":8081",
     "log_level": "info",
@@ -195,12 +197,14 @@ def _settings(
     given: Mapping[str, Any], outgoing: OutgoingBounds, ignored: tuple[str, ...]
 ) -> AuthorinoSettings:
     grpc, http = given["ext_auth_grpc_port"], given["ext_auth_http_port"]
+    oidc = given["oidc_http_port"]
     return AuthorinoSettings(
         serve=ServeSettings(
             manifests=given["manifests"],
             rls_listen=None,
             authz_listen=Address("0.0.0.0", grpc) if grpc else None,
             authz_http_listen=Address("0.0.0.0", http) if http else None,
+            oidc_listen=Address("0.0.0.0", oidc) if oidc else None,
             max_http_body_bytes=given["max_http_request_body_size"],
             http_listen=None,
             watched=WatchSettings(

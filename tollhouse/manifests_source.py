@@ -71,7 +71,7 @@ class ManifestsSource:
         changed: Callable[[], Awaitable[None]],
         scope: Scope = EVERYWHERE,
     ) -> None:
-        """changed: awaited once a change after the start is in force."""
+        """changed: awaited once a change after the start is in force. `snapshot` is what is."""
         self._roots = tuple(map(str, roots))
         self._files = ManifestFiles(self._roots)
         self._configuration = configuration
@@ -80,6 +80,7 @@ class ManifestsSource:
         self._publish = publish
         self._changed = changed
         self.state = ManifestState()
+        self.snapshot = configuration.snapshot()
 
     @property
     def has_auth_configs(self) -> bool:
@@ -110,7 +111,7 @@ class ManifestsSource:
 
     async def _put_in_force(self) -> None:
         self._configuration.start_new()
-        snapshot = self._configuration.snapshot()
+        snapshot = self.snapshot = self._configuration.snapshot()
         # No await in between: what the new plan defers finds its snapshot.
         generation = self._publish(snapshot.hosts)
         self._service.publish(generation, snapshot, time.monotonic_ns())

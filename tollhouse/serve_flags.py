@@ -75,6 +75,13 @@ SERVE_FLAGS = (
         "listeners",
     ),
     Flag(
+        "oidc_listen",
+        Address.parse,
+        LISTEN,
+        "HTTP, discovery and keys of wristbands; opened once an AuthConfig issues them",
+        "listeners",
+    ),
+    Flag(
         "grpc_reflection",
         flags.switch,
         "BOOL",

@@ -17,6 +17,7 @@ RLS_LISTEN = Address("0.0.0.0", 8081)
 AUTHZ_LISTEN = Address("0.0.0.0", 50051)
 HTTP_LISTEN = Address("0.0.0.0", 8080)
 AUTHZ_HTTP_LISTEN = Address("0.0.0.0", 5001)
+OIDC_LISTEN = Address("0.0.0.0", 8083)
 
 
 class Transport(StrEnum):
@@ -123,6 +124,8 @@ class ServeSettings:
     """Status, limits API, metrics and probes."""
     authz_http_listen: Address | None = AUTHZ_HTTP_LISTEN
     """Check over plain HTTP, Authorino's port; opened once there is an AuthConfig."""
+    oidc_listen: Address | None = OIDC_LISTEN
+    """Discovery and keys of wristbands, Authorino's port; opened once one can be issued."""
     max_http_body_bytes: int = 8192
     """Largest body of such a check; a longer one is answered 413."""
     threads: int = 0

@@ -166,7 +166,7 @@ def test_annotation_gives_entries_more_options() -> None:
         ("a: &a [1]\nb: *a", "aliases are not taken here"),
         ("x" * 70_000, "expected at most 65536 bytes"),
         ("conditionErrors: maybe", "expected one of deny, skip"),
-        ("response: {}", "is not a field here"),
+        ("responses: {}", "is not a field here"),
         ("authentication: {nobody: {}}", "there is no entry of this name"),
         ("authentication: {k: {deadlin: 1}}", "is not a field here"),
         ("authentication: {k: {deadline: -1}}", "expected no negative number"),

@@ -54,18 +54,18 @@ def free_port() -> int:
 def test_recorded_answers_are_given(transport: str, tmp_path: Path) -> None:
     names = [name for name, documents in cases().items() if not refusals(documents)]
     assert len(names) >= 35
-    target, http_target = (f"127.0.0.1:{free_port()}" for _ in range(2))
+    target, http_target, oidc_target = (f"127.0.0.1:{free_port()}" for _ in range(3))
     manifests = tmp_path / "manifests"
     serve = (
         f"{sys.executable} -m tollhouse serve {manifests} --transport {transport}"
         f" --authz-listen {target} --rls-listen none --http-listen none"
-        f" --authz-http-listen {http_target}"
+        f" --authz-http-listen {http_target} --oidc-listen {oidc_target}"
     )
     replay = subprocess.run(
         [
             sys.executable, AUTHORINO / "replay.py", "--write-manifests", manifests,
             "--manifests", manifests, "--start", serve, "--target", target,
-            "--http-target", http_target, *names,
+            "--http-target", http_target, "--oidc-target", oidc_target, *names,
         ],
         env={**os.environ, "PYTHONPATH": str(ROOT), "TZ": "UTC"},
         capture_output=True, text=True, timeout=300, check=False,

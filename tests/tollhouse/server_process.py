@@ -92,6 +92,7 @@ def serving(*arguments: str, environment: dict[str, str] | None = None) -> Itera
         ("--authz-listen", "none"),
         ("--http-listen", "127.0.0.1:0"),
         ("--authz-http-listen", "none"),
+        ("--oidc-listen", "none"),
         ("--threads", "1"),
     ):
         if flag not in given:

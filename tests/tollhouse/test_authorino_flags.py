@@ -99,11 +99,12 @@ def test_switches_may_have_values(words: tuple[str, ...], expected: bool) -> Non
 
 def test_listeners_may_be_closed() -> None:
     closed = settings(
-        *("--ext-auth-grpc-port", "0", "--ext-auth-http-port", "0"),
+        *("--ext-auth-grpc-port", "0", "--ext-auth-http-port", "0", "--oidc-http-port", "0"),
         *("--metrics-addr", "0", "--health-probe-addr", "0"),
     )
     assert closed.serve.authz_listen is None
     assert closed.serve.authz_http_listen is None
+    assert closed.serve.oidc_listen is None
     assert closed.metrics_listen is None
     assert closed.probes_listen is None
     assert settings(EXT_AUTH_GRPC_PORT="7").serve.authz_listen == Address("0.0.0.0", 7)
@@ -114,6 +115,11 @@ def test_check_over_http() -> None:
     given = settings(EXT_AUTH_HTTP_PORT="7", MAX_HTTP_REQUEST_BODY_SIZE="1024").serve
     assert given.authz_http_listen == Address("0.0.0.0", 7)
     assert given.max_http_body_bytes == 1024
+
+
+def test_wristband_discovery() -> None:
+    assert settings().serve.oidc_listen == Address("0.0.0.0", 8083)
+    assert settings(OIDC_HTTP_PORT="7").serve.oidc_listen == Address("0.0.0.0", 7)
 
 
 def test_log() -> None:

@@ -1,0 +1,1 @@
+"""Wristbands: tokens that AuthConfigs issue, and what others need to verify them."""
