@@ -10,7 +10,8 @@ class CheckDecider:
     RESOURCE_EXHAUSTED; no http attributes: INVALID_ARGUMENT, 400, reason INVALID_REQUEST; no plan
     published yet: UNAVAILABLE, 503, reason NOT_READY; unknown host: NOT_FOUND, 404, reason
     SERVICE_NOT_FOUND; refused host: UNAVAILABLE, 503, its reason. A rule with a `refusal` is
-    deferred, and so is a request that needs more scratch memory than an I/O thread has.
+    deferred, and so are a request that needs more scratch memory than an I/O thread has and one
+    whose Envoy metadata puts labels on its series (authz/metric_labels.py).
     Counts ("auth_server_response_status", status) for each answer.
     """
 

@@ -6,7 +6,7 @@ more memory than its arena has can be deferred at any point.
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from libc.stdint cimport uint8_t, uint32_t
-from libc.string cimport memset
+from libc.string cimport memcmp, memset
 
 from _fastpath.attributes cimport begin_facts
 from _fastpath.cells cimport Series
@@ -32,7 +32,15 @@ from _fastpath.check_decision cimport (
 )
 from _fastpath.check_denial cimport condition_failed
 from _fastpath.check_phases cimport authenticate, authorize, grant
-from _fastpath.check_view cimport DECODE_MALFORMED, DECODED, CheckView, Decoded, decode_check
+from _fastpath.check_view cimport (
+    DECODE_MALFORMED,
+    DECODED,
+    CheckView,
+    Decoded,
+    MetadataItem,
+    MetadataView,
+    decode_check,
+)
 from _fastpath.handler cimport (
     OUTCOME_ANSWER,
     OUTCOME_DEFER,
@@ -51,6 +59,8 @@ NOT_READY = "Not ready"
 
 cdef const char *MALFORMED = b"malformed CheckRequest"
 cdef const char *TOO_LARGE = b"CheckRequest has too many parts"
+cdef const char *METRIC_LABELS = b"io.kuadrant.metrics.labels"
+cdef size_t METRIC_LABELS_SIZE = 26
 
 
 cdef inline Outcome answer_constant(Call *call, const Constant *constant) noexcept nogil:
@@ -152,6 +162,18 @@ cdef Outcome decide(
     return outcome
 
 
+cdef bint wants_labels(const MetadataView *metadata) noexcept nogil:
+    """Whether the request's own metadata puts labels on its series, which the full lane does."""
+    cdef uint32_t number
+    cdef const MetadataItem *item
+    for number in range(metadata.plain.count):
+        item = &metadata.plain.items[number]
+        if item.name.size == METRIC_LABELS_SIZE and memcmp(
+                item.name.text, METRIC_LABELS, METRIC_LABELS_SIZE) == 0:
+            return True
+    return False
+
+
 cdef Outcome check_request(void *state, Call *call) noexcept nogil:
     cdef Tables *tables = <Tables *> state
     cdef Plan *plan = tables.plans.read(call.thread)
@@ -179,7 +201,7 @@ cdef Outcome check_request(void *state, Call *call) noexcept nogil:
         return answer_constant(call, &tables.not_found)
     if owner.refused:
         return answer_refused(tables, call, owner)
-    if owner.reason.size():
+    if owner.reason.size() or wants_labels(&view.metadata):
         tables.cells.add(call.thread, (<RuleData *> owner).deferred_series, 1)
         return OUTCOME_DEFER
     return decide(tables, call, &view, <const RuleData *> owner)

@@ -4,7 +4,7 @@ Tuples keep the order of declaration, which both lanes evaluate and answer in.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from _fastpath.rule_spec import Credential, Target
 from authz.condition import Condition
@@ -109,6 +109,17 @@ class AuthConfig:
             *self.authorization,
             *self.success,
             *self.callbacks,
+        )
+
+    def with_metrics(self) -> "AuthConfig":
+        """The same with `metrics` for every entry."""
+        return replace(
+            self,
+            authentication=tuple(replace(entry, metrics=True) for entry in self.authentication),
+            metadata=tuple(replace(entry, metrics=True) for entry in self.metadata),
+            authorization=tuple(replace(entry, metrics=True) for entry in self.authorization),
+            success=tuple(replace(entry, metrics=True) for entry in self.success),
+            callbacks=tuple(replace(entry, metrics=True) for entry in self.callbacks),
         )
 
     @property

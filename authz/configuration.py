@@ -67,10 +67,16 @@ class Configuration:
     """
 
     def __init__(
-        self, services: Services, series: Series, *, allow_host_subsets: bool = False
+        self,
+        services: Services,
+        series: Series,
+        *,
+        allow_host_subsets: bool = False,
+        evaluator_metrics: bool = False,
     ) -> None:
         self._services = services
         self._series = series
+        self._evaluator_metrics = evaluator_metrics
         self._opener = Opener(services)
         self._claims = HostClaims(allow_subsets=allow_host_subsets)
         self._ready: dict[str, Ready] = {}
@@ -109,6 +115,8 @@ class Configuration:
         config_id = f"{namespace}/{name}"
         try:
             config = read_auth_config(namespace, name, document)
+            if self._evaluator_metrics:
+                config = config.with_metrics()
         except InvalidAuthConfig as error:
             self._use_secrets(config_id, None, frozenset())
             self.refuse_auth_config(namespace, name, document, error.faults)

@@ -6,6 +6,8 @@ from prometheus_client import Metric
 from prometheus_client.registry import Collector
 
 from _fastpath.cells import Series
+from authz.check_metrics import CONFIG_SECONDS, EVALUATOR_SECONDS
+from authz.durations import BOUNDS_S, Durations, Histogram, Labels
 
 _PLACE = ("namespace", "authconfig")
 _EVALUATOR = (*_PLACE, "evaluator_type", "evaluator_name")
@@ -19,6 +21,7 @@ FAMILIES = {
     "auth_server_evaluator_total": ("Evaluators with `metrics` that had their turn.", _EVALUATOR),
     "auth_server_evaluator_ignored": ("Those left out by their `when`.", _EVALUATOR),
     "auth_server_evaluator_denied": ("Those that failed or refused.", _EVALUATOR),
+    "auth_server_evaluator_cancelled": ("Those that another one's result ended.", _EVALUATOR),
     "http_server_handled_total": ("Checks over plain HTTP by status.", ("status",)),
     "oidc_server_requests_total": (
         "Requests for documents of wristband issuers.",
@@ -30,6 +33,18 @@ FAMILIES = {
         _PLACE,
     ),
 }
+
+
+TIMES = (
+    (
+        CONFIG_SECONDS,
+        "How long AuthConfigs took to decide.",
+        _PLACE,
+        "auth_server_authconfig_total",
+    ),
+    (EVALUATOR_SECONDS, "How long evaluators with `metrics` took.", _EVALUATOR, ""),
+)
+"""Histograms: name, text, labels and the counter of the same turns that both lanes count."""
 
 
 class _Verbatim(str):
@@ -46,23 +61,49 @@ class _Verbatim(str):
 
 
 class AuthorizationCollector(Collector):
-    """Names and labels of the series that the native lane and the service count."""
+    """Names and labels of the series that the native lane and the service count.
 
-    def __init__(self, series: Series) -> None:
+    durations: of the full lane. What the native lane decided took microseconds; it counts in the
+    least bucket, with no time.
+    """
+
+    def __init__(self, series: Series, durations: Durations) -> None:
         self._series = series
+        self._durations = durations
 
     def describe(self) -> Iterable[Metric]:
         """Names for the registry to keep apart, without reading any counter."""
-        return self._families().values()
+        return [*self._families().values(), *(Metric(*family[:2], "histogram") for family in TIMES)]
 
     def collect(self) -> Iterator[Metric]:
         families = self._families()
+        totals: dict[tuple[str, Labels], int] = {}
         for key, total in self._series.totals().items():
             if isinstance(key, tuple) and key[0] in families:
                 name, *values = key
+                # The labels that a request asked for stand behind the others, as one tuple.
+                extra = values.pop() if isinstance(values[-1], tuple) else ()
                 labels = dict(zip(FAMILIES[name][1], values, strict=True))
-                families[name].add_sample(name, labels, total)
+                families[name].add_sample(name, {**labels, **dict(extra)}, total)
+                if not extra:
+                    totals[name, tuple(values)] = total
         yield from families.values()
+        for name, text, names, counter in TIMES:
+            decided = {labels: total for (of, labels), total in totals.items() if of == counter}
+            yield self._histograms(name, text, names, decided)
+
+    def _histograms(
+        self, name: str, text: str, names: tuple[str, ...], decided: dict[Labels, int]
+    ) -> Metric:
+        """decided: how often, over both lanes."""
+        metric = Metric(name, text, "histogram")
+        for values, extra, histogram in self._durations.of(name):
+            fast = 0 if extra else decided.pop(values, 0) - sum(histogram.counts)
+            labels = {**dict(zip(names, values, strict=True)), **dict(extra)}
+            _add(metric, labels, histogram, max(fast, 0))
+        for values, fast in decided.items():
+            _add(metric, dict(zip(names, values, strict=True)), Histogram(), fast)
+        return metric
 
     def _families(self) -> dict[str, Metric]:
         found = {}
@@ -70,3 +111,12 @@ class AuthorizationCollector(Collector):
             found[name] = Metric(name, text, "counter")
             found[name].type = _Verbatim("counter")
         return found
+
+
+def _add(metric: Metric, labels: dict[str, str], histogram: Histogram, fast: int) -> None:
+    count = fast
+    for bound, more in zip((*map(str, BOUNDS_S), "+Inf"), histogram.counts, strict=True):
+        count += more
+        metric.add_sample(f"{metric.name}_bucket", {**labels, "le": bound}, count)
+    metric.add_sample(f"{metric.name}_count", labels, count)
+    metric.add_sample(f"{metric.name}_sum", labels, histogram.sum_ns / 1e9)

@@ -64,6 +64,11 @@ class Pipeline:
         self._auth: Mapping[str, object] = {}
         self._document: Mapping[str, object] = {**request.attributes(), "auth": self._auth}
 
+    @property
+    def document(self) -> Mapping[str, object]:
+        """The authorization document as of now."""
+        return self._document
+
     async def run(self) -> Verdict:
         """Raises errors.Overloaded, and what a defect raises; the caller makes both a denial."""
         verdict = await self._decide()

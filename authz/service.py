@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections import deque
 
 from _fastpath.cells import Series
@@ -17,12 +18,13 @@ from _fastpath.errors import WireError
 from _fastpath.rpc import Context, Method, RpcError, Status, UnaryMethod
 from authz import answers
 from authz.answers import Verdict
+from authz.check_metrics import CheckMetrics
 from authz.configuration import Ready, Snapshot
 from authz.errors import Overloaded
 from authz.evaluation import Note
 from authz.pipeline import Pipeline
 from authz.services import Services
-from authz.step import Outcome, Step
+from authz.step import Step
 
 logger = logging.getLogger("tollhouse.authz")
 
@@ -49,8 +51,7 @@ class AuthorizationService:
         self._decider = decider
         self._services = services
         self._timeout_s = timeout_s
-        self._series = series
-        self._thread = threads
+        self.metrics = CheckMetrics(series, threads)
         self._snapshots: deque[tuple[int, int, Snapshot]] = deque()
 
     def publish(self, generation: int, snapshot: Snapshot, mono_ns: int) -> None:
@@ -75,7 +76,7 @@ class AuthorizationService:
         except Exception:  # the check's edge: whatever went wrong, the answer is a denial
             logger.exception("check failed")
             verdict = answers.unavailable("internal error")
-        self._count("auth_server_response_status", verdict.status.name)
+        self.metrics.answered(verdict.status)
         return verdict.answer
 
     async def dry_run(self, request: bytes, context: Context, note: Note) -> tuple[str, Verdict]:
@@ -85,8 +86,9 @@ class AuthorizationService:
         decoded = _decoded(request, context)
         found = self._look_up(decoded, context)
         if isinstance(found, Ready):
-            verdict = await self._decide(found, decoded, context, note, dry_run=True)
-            return found.opened.config.id, verdict
+            deadline = self._deadline(context)
+            pipeline = self._pipeline(found, decoded, context, deadline, note, dry_run=True)
+            return found.opened.config.id, await _in_time(pipeline, deadline)
         return "", found
 
     def _look_up(self, request: CheckRequest, context: Context) -> Ready | Verdict:
@@ -111,27 +113,26 @@ class AuthorizationService:
         config = ready.opened.config
         steps: list[Step] = []
         note = steps.append if any(entry.metrics for entry in config.entries) else None
-        verdict = await self._decide(ready, request, context, note)
-        place = config.namespace, config.name
+        deadline = self._deadline(context)
+        pipeline = self._pipeline(ready, request, context, deadline, note)
+        began_ns = time.monotonic_ns()
+        verdict = await _in_time(pipeline, deadline)
         if not verdict.skipped:
-            self._count("auth_server_authconfig_total", *place)
-            self._count("auth_server_authconfig_response_status", *place, verdict.status.name)
-        for step in steps:
-            self._count_step(place, step)
+            took_ns = time.monotonic_ns() - began_ns
+            self.metrics.decided(config, verdict.status, pipeline.document, steps, took_ns)
         return verdict
 
-    async def _decide(
+    def _pipeline(
         self,
         ready: Ready,
         request: CheckRequest,
         context: Context,
+        deadline: float | None,
         note: Note | None,
         *,
         dry_run: bool = False,
-    ) -> Verdict:
-        """The verdict in time, or 503: a verdict that comes late is none (reference §3.8)."""
-        deadline = self._deadline(context)
-        pipeline = Pipeline(
+    ) -> Pipeline:
+        return Pipeline(
             ready.opened,
             self._services,
             request,
@@ -141,13 +142,6 @@ class AuthorizationService:
             note=note,
             dry_run=dry_run,
         )
-        try:
-            async with asyncio.timeout_at(deadline):
-                return await pipeline.run()
-        except TimeoutError:
-            return answers.unavailable("")
-        except Overloaded as error:
-            return answers.unavailable(str(error))
 
     def _deadline(self, context: Context) -> float | None:
         """In time of the event loop, whose clock is the monotonic one."""
@@ -156,15 +150,6 @@ class AuthorizationService:
             ends.append(asyncio.get_running_loop().time() + self._timeout_s)
         return min(ends, default=None)
 
-    def _count_step(self, place: tuple[str, str], step: Step) -> None:
-        entry = step.entry
-        if not entry.metrics:
-            return
-        labels = *place, entry.kind.label, entry.name
-        self._count("auth_server_evaluator_total", *labels)
-        if step.outcome is not Outcome.SUCCEEDED:
-            self._count(f"auth_server_evaluator_{step.outcome}", *labels)
-
     def _snapshot(self, generation: int) -> Snapshot | None:
         """The configuration that plan held, or the newest when it is not named or long gone."""
         for known, _, snapshot in reversed(self._snapshots):
@@ -172,8 +157,16 @@ class AuthorizationService:
                 return snapshot
         return self._snapshots[-1][2] if self._snapshots else None
 
-    def _count(self, *key: str) -> None:
-        self._series.add(self._thread, self._series.id(key), 1)
+
+async def _in_time(pipeline: Pipeline, deadline: float | None) -> Verdict:
+    """The verdict, or 503: one that comes late is none (reference §3.8)."""
+    try:
+        async with asyncio.timeout_at(deadline):
+            return await pipeline.run()
+    except TimeoutError:
+        return answers.unavailable("")
+    except Overloaded as error:
+        return answers.unavailable(str(error))
 
 
 def _decoded(request: bytes, context: Context) -> CheckRequest:

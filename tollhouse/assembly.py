@@ -85,7 +85,11 @@ class Assembly:
             managed=settings.watched.secrets,
         )
         self._authorization = AuthorizationService(
-            CheckDecider(plans, identities, series), self.services, series, threads
+            CheckDecider(plans, identities, series),
+            self.services,
+            series,
+            threads,
+            settings.check_timeout_seconds or None,
         )
         self._manifests = ManifestsSource(
             settings.manifests,
@@ -93,6 +97,7 @@ class Assembly:
                 self.services,
                 series,
                 allow_host_subsets=settings.watched.allow_host_subsets,
+                evaluator_metrics=settings.evaluator_metrics,
             ),
             self._authorization,
             publisher.hosts,
@@ -130,7 +135,8 @@ class Assembly:
             OutgoingCollector(self.services.outgoing),
             CallbackCollector(self.services.callbacks),
         ]
-        self._authorization_collector = AuthorizationCollector(series)
+        durations = self._authorization.metrics.durations
+        self._authorization_collector = AuthorizationCollector(series, durations)
         self._limits_collectors: list[Collector] = [
             RateLimitCollector(
                 self._limits,

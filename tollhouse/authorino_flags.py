@@ -74,6 +74,7 @@ def _address(field: str, text: str) -> Flag:
 _PORT = flags.count(0, 65535)
 OBJECTS = "objects"
 LISTENERS = "listeners"
+CHECKS = "checks"
 LOG = "log"
 FLAGS = (
     Flag(
@@ -122,6 +123,23 @@ FLAGS = (
     _flag("oidc_http_port", _PORT, "PORT", "HTTP, keys of wristbands; 0: none", LISTENERS),
     _address("metrics_addr", "/metrics and /server-metrics; 0: none"),
     _address("health_probe_addr", "/healthz and /readyz; 0: none"),
+    _flag(
+        "timeout",
+        flags.count(0, 86_400_000),
+        "MILLISECONDS",
+        "time a whole check has, beside the caller's deadline; 0: no more than that",
+        CHECKS,
+    ),
+    Flag(
+        "deep_metrics_enabled",
+        flags.switch,
+        "BOOL",
+        "count and time every evaluator, not only those with metrics: true",
+        CHECKS,
+        switch=True,
+        environment="DEEP_METRICS_ENABLED",
+        optional=True,
+    ),
     _flag("log_level", flags.choice(LEVELS), "LEVEL", "debug, info or error", LOG),
     _flag(
         "log_mode",
@@ -142,6 +160,8 @@ DEFAULTS = {
     "oidc_http_port": "8083",
     "metrics_addr": ":8080",
     "health_probe_addr": ":8081",
+    "timeout": "0",
+    "deep_metrics_enabled": "false",
     "log_level": "info",
     "log_mode": "production",
 }
@@ -207,6 +227,8 @@ def _settings(
             oidc_listen=Address("0.0.0.0", oidc) if oidc else None,
             max_http_body_bytes=given["max_http_request_body_size"],
             http_listen=None,
+            check_timeout_seconds=given["timeout"] / 1000,
+            evaluator_metrics=given["deep_metrics_enabled"],
             watched=WatchSettings(
                 namespace=given["watch_namespace"],
                 auth_configs=given["auth_config_label_selector"],

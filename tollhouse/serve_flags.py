@@ -160,6 +160,21 @@ SERVE_FLAGS = (
         "process",
     ),
     Flag(
+        "check_timeout_seconds",
+        flags.seconds(86400),
+        "SECONDS",
+        "time a whole authorization has, beside the caller's deadline; 0: no more than that",
+        "process",
+    ),
+    Flag(
+        "evaluator_metrics",
+        flags.switch,
+        "",
+        "count and time every evaluator, not only those with metrics: true; in the full lane",
+        "process",
+        switch=True,
+    ),
+    Flag(
         "max_http_body_bytes",
         flags.size(1, 1 << 30),
         "BYTES",

@@ -126,6 +126,10 @@ class ServeSettings:
     """Check over plain HTTP, Authorino's port; opened once there is an AuthConfig."""
     oidc_listen: Address | None = OIDC_LISTEN
     """Discovery and keys of wristbands, Authorino's port; opened once one can be issued."""
+    check_timeout_seconds: float = 30.0
+    """For a whole authorization, beside the caller's own deadline; 0: none."""
+    evaluator_metrics: bool = False
+    """Whether every evaluator is counted and timed, not only those with `metrics: true`."""
     max_http_body_bytes: int = 8192
     """Largest body of such a check; a longer one is answered 413."""
     threads: int = 0

@@ -2,15 +2,24 @@
 
 from typing import Any
 
+from envoy.service.auth.v3 import external_auth_pb2
 from prometheus_client import CollectorRegistry, generate_latest
 
+from _fastpath.cells import Series
+from _fastpath.rpc import Status
+from authz.check_metrics import CheckMetrics
+from authz.config import Authentication
+from authz.configuration import Configuration
+from authz.durations import Durations
+from authz.metric_labels import KEY, MOST_SETS, MetricLabels
 from authz.metrics import AuthorizationCollector
-from tests.authz.lanes import Lanes
+from tests.authz.fake_evaluators import Trial, gives, hangs
+from tests.authz.lanes import NOW, Lanes, check_request
 
 
 def exposed(lanes: Lanes) -> list[str]:
     registry = CollectorRegistry()
-    registry.register(AuthorizationCollector(lanes.series))
+    registry.register(AuthorizationCollector(lanes.series, lanes.service.metrics.durations))
     return generate_latest(registry).decode().splitlines()
 
 
@@ -53,3 +62,126 @@ def test_evaluators_with_metrics_are_counted(lanes: Lanes) -> None:
         ("total", "AUTHORIZATION_JSON", "refuses"): 1,
         ("denied", "AUTHORIZATION_JSON", "refuses"): 1,
     }
+
+
+def values(lanes: Lanes, name: str) -> dict[tuple[tuple[str, str], ...], float]:
+    """Samples that are not 0, by their labels."""
+    collector = AuthorizationCollector(lanes.series, lanes.service.metrics.durations)
+    return {
+        tuple(sorted(sample.labels.items())): sample.value
+        for metric in collector.collect()
+        for sample in metric.samples
+        if sample.name == name and sample.value
+    }
+
+
+SECONDS = "auth_server_authconfig_duration_seconds"
+PLACE = ("authconfig", "toys"), ("namespace", "shop")
+
+
+def test_both_lanes_count_in_the_histogram(lanes: Lanes) -> None:
+    lanes.config()
+    assert lanes.get().native
+    assert values(lanes, f"{SECONDS}_count") == {PLACE: 2}
+    buckets = values(lanes, f"{SECONDS}_bucket")
+    bounds = [dict(labels)["le"] for labels in buckets]
+    assert (bounds[:3], len(bounds)) == (["0.001", "0.051000000000000004", "0.101"], 21)
+    # What is decided natively counts in the least bucket; the last one has all.
+    assert buckets[(*PLACE[:1], ("le", "0.001"), *PLACE[1:])] >= 1
+    assert buckets[(*PLACE[:1], ("le", "+Inf"), *PLACE[1:])] == 2
+    assert values(lanes, f"{SECONDS}_sum")[PLACE] > 0
+
+
+def test_buckets_add_up() -> None:
+    durations = Durations()
+    for milliseconds in (0.5, 1, 2, 60, 5000):
+        durations.observe("f", ("a",), (), int(milliseconds * 1e6))
+    ((labels, extra, histogram),) = durations.of("f")
+    assert (labels, extra, histogram.sum_ns) == (("a",), (), 5_063_500_000)
+    assert histogram.counts == [2, 1, 1, *[0] * 17, 1]
+
+
+def test_every_evaluator_counts_where_that_is_asked_for(lanes: Lanes) -> None:
+    lanes.configuration = Configuration(lanes.services, lanes.series, evaluator_metrics=True)
+    lanes.config(
+        authentication={"open": {"anonymous": {}}},
+        response={"success": {"headers": {"x-a": {"plain": {"value": "a"}}}}},
+    )
+    assert not lanes.get().native
+    counted = {dict(labels)["evaluator_name"] for labels in values(lanes, f"{EVALUATOR}_count")}
+    assert counted == {"open", "x-a"}
+
+
+EVALUATOR = "auth_server_evaluator_duration_seconds"
+
+
+async def test_cancelled_evaluators_are_counted() -> None:
+    trial = Trial()
+    trial.add(Authentication, "slow", hangs, metrics=True)
+    trial.add(Authentication, "quick", gives({"n": 1}), metrics=True)
+    await trial.ask()
+    series = Series(1)
+    metrics = CheckMetrics(series, 1)
+    metrics.decided(trial.config(), Status.OK, {"metadata": {}}, trial.steps, 1000)
+    counted = {key[0]: key[4] for key in series.totals() if "cancelled" in key[0]}
+    assert counted == {"auth_server_evaluator_cancelled": "slow"}
+    timed = {labels[3] for labels, _, _ in metrics.durations.of(EVALUATOR)}
+    assert timed == {"slow", "quick"}
+
+
+def labeled(**labels: Any) -> external_auth_pb2.CheckRequest:
+    request = check_request()
+    wanted = request.attributes.metadata_context.filter_metadata["io.kuadrant.metrics.labels"]
+    wanted.update(labels)
+    return request
+
+
+def test_case_66_requests_ask_for_labels(lanes: Lanes) -> None:
+    lanes.config()
+    lanes.ask_full(
+        labeled(
+            plan="gold",
+            number=123,
+            yes=True,
+            who={"cel_expr": "auth.identity.anonymous"},
+            host={"cel_expr": "request.host"},
+            absent={"cel_expr": "auth.identity.sub"},
+            broken={"cel_expr": "1 +"},
+            null=None,
+            listed=[1],
+            status="forged",
+            __name__="forged",
+        )
+    )
+    asked = {"plan": "gold", "number": "123", "yes": "true", "who": "true", "host": "toys.com"}
+    (found,) = values(lanes, "auth_server_authconfig_total")
+    assert dict(found) == {**dict(PLACE), **asked}
+    (found,) = values(lanes, "auth_server_authconfig_response_status")
+    assert dict(found) == {**dict(PLACE), **asked, "status": "OK"}
+    (found,) = values(lanes, f"{SECONDS}_count")
+    assert dict(found) == {**dict(PLACE), **asked}
+
+
+def test_request_with_labels_goes_to_the_full_lane(lanes: Lanes) -> None:
+    lanes.config()
+    assert lanes.decider.check(labeled(a="b").SerializeToString(), 1_000, NOW)[0] != "answer"
+    other = labeled(a="b")
+    fields = other.attributes.metadata_context.filter_metadata
+    fields["io.kuadrant.metrics.label"].CopyFrom(fields.pop("io.kuadrant.metrics.labels"))
+    assert lanes.decider.check(other.SerializeToString(), 1_000, NOW)[0] == "answer"
+
+
+def test_labels_are_bounded() -> None:
+    labels = MetricLabels()
+
+    def asked(**wanted: object) -> tuple[tuple[str, str], ...]:
+        return labels.of({"metadata": {"filter_metadata": {KEY: wanted}}})
+
+    assert asked(a="x" * 500) == (("a", "x" * 256),)
+    assert len(asked(**{f"n{number:03}": 1 for number in range(50)})) == 16
+    for number in range(MOST_SETS):
+        asked(user=str(number))
+    assert asked(user="one more", plan="gold") == (("plan", "other"), ("user", "other"))
+    assert asked(user="5") == (("user", "5"),)
+    assert asked() == ()
+    assert labels.of({"metadata": {"filter_metadata": {KEY: "text"}}}) == ()

@@ -32,6 +32,7 @@ def test_defaults_are_authorinos() -> None:
             rls_listen=None,
             authz_listen=Address("0.0.0.0", 50051),
             http_listen=None,
+            check_timeout_seconds=0,
             log_level=Level.INFO,
             log_format=Format.ZAP,
         ),
@@ -120,6 +121,12 @@ def test_check_over_http() -> None:
 def test_wristband_discovery() -> None:
     assert settings().serve.oidc_listen == Address("0.0.0.0", 8083)
     assert settings(OIDC_HTTP_PORT="7").serve.oidc_listen == Address("0.0.0.0", 7)
+
+
+def test_checks() -> None:
+    given = settings(TIMEOUT="500", DEEP_METRICS_ENABLED="true").serve
+    assert (given.check_timeout_seconds, given.evaluator_metrics) == (0.5, True)
+    assert not settings("--deep-metrics-enabled=false").serve.evaluator_metrics
 
 
 def test_log() -> None:

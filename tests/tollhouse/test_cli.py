@@ -54,6 +54,8 @@ EXAMPLES = {
     "max_counters": ("7", 7),
     "admin_token_file": ("t", Path("t")),
     "max_api_keys": ("8", 8),
+    "check_timeout_seconds": ("0.5", 0.5),
+    "evaluator_metrics": ("true", True),
     "max_http_body_bytes": ("1KiB", 1024),
     "log_level": ("DEBUG", Level.DEBUG),
     "log_format": ("json", Format.JSON),
