@@ -23,6 +23,8 @@ from authz.evaluators.subject_access_review import (
     read_subject_access_review,
 )
 from authz.evaluators.token_review import open_token_review, read_token_review
+from authz.evaluators.uma import open_uma, read_uma
+from authz.evaluators.user_info import open_user_info, read_user_info
 from authz.evaluators.wristband import EXTENSIONS as WRISTBAND_EXTENSIONS
 from authz.evaluators.wristband import open_wristband, read_wristband
 from authz.evaluators.x509 import open_x509, read_x509
@@ -42,6 +44,10 @@ AUTHENTICATION: Mapping[str, Kind] = {
     "anonymous": ANONYMOUS,
 }
 METADATA: Mapping[str, Kind] = {
+    "userInfo": Kind(
+        "METADATA_USERINFO", False, read_user_info, open_user_info, extensions=("strict",)
+    ),
+    "uma": Kind("METADATA_UMA", False, read_uma, open_uma),
     "http": Kind(
         "METADATA_GENERIC_HTTP",
         False,

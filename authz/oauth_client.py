@@ -4,6 +4,7 @@ import base64
 from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
+from authz.evaluators.client_token import SecretKey, secret_text
 from authz.fields import Fields
 from authz.opening import Opening
 from authz.outgoing.errors import BadRequest
@@ -15,13 +16,14 @@ FORM = "application/x-www-form-urlencoded"
 
 @dataclass(frozen=True, slots=True)
 class ClientCredentials:
-    """The `Authorization` header of the client itself."""
-
-    authorization: str = field(repr=False)
+    id: str
+    secret: str = field(repr=False)
 
     def post(self, url: str, timeout_s: float | None, **form: str) -> OutgoingRequest:
-        """A form sent by the client (RFC 6749 §2.3.1)."""
-        headers = ("Authorization", self.authorization), ("Content-Type", FORM)
+        """A form sent by the client. Id and secret go into the header as they are, which Authorino
+        does; RFC 6749 §2.3.1 would have them form-encoded first."""
+        pair = base64.b64encode(f"{self.id}:{self.secret}".encode()).decode()
+        headers = ("Authorization", f"Basic {pair}"), ("Content-Type", FORM)
         return OutgoingRequest("POST", url, headers, urlencode(form).encode(), timeout_s)
 
 
@@ -46,11 +48,10 @@ def read_credentials_ref(fields: Fields) -> str:
     return reference.required_text("name")
 
 
-def open_credentials(opening: Opening, secret: str) -> ClientCredentials:
-    """Id and password go into the header as they are, which Authorino does; RFC 6749 would have
-    them form-encoded first. Raises errors.Unavailable."""
-    pair = opening.secret(secret, "clientID") + b":" + opening.secret(secret, "clientSecret")
-    return ClientCredentials(f"Basic {base64.b64encode(pair).decode()}")
+def open_credentials(opening: Opening, name: str) -> ClientCredentials:
+    """Raises errors.Unavailable."""
+    texts = (secret_text(SecretKey(name, key), opening) for key in ("clientID", "clientSecret"))
+    return ClientCredentials(*texts)
 
 
 def bearer_header(credential: bytes) -> tuple[str, str]:
