@@ -442,3 +442,34 @@ async def test_the_callers_deadline_ends_everything(lanes: CallingLanes, backend
     data = check_request("/toys").SerializeToString()
     answer = await lanes.check(data, deadline_ns=time.monotonic_ns() + 30_000_000)
     assert answer.http_status == 503
+
+
+# ---- what other servers say is no more trusted than what callers say
+
+
+async def test_answers_cannot_smuggle_headers(lanes: CallingLanes, backend: Backend) -> None:
+    backend.says("/m", {"x": "a\r\nSet-Cookie: b\0"})
+    metadata = f"metadata: {{m: {{http: {{url: '{backend.url}/m'}}}}}}"
+    plain = "plain: {selector: auth.metadata.m.x}"
+    lanes.configure(f"{metadata}\nresponse: {{success: {{headers: {{x-m: {{{plain}}}}}}}}}")
+    assert (await lanes.call()).headers == [("x-m", "a  Set-Cookie: b ")]
+    denial = "code: 302, headers: {location: {selector: auth.metadata.m.x}}"
+    lanes.configure(
+        f"{metadata}\nresponse: {{unauthorized: {{{denial}}}}}\n"
+        "authorization: {no: {patternMatching: {patterns: [{predicate: 'false'}]}}}"
+    )
+    answer = await lanes.call()
+    assert dict(answer.headers)["location"] == "a  Set-Cookie: b "
+    assert answer.http_status == 302
+
+
+async def test_answers_are_data_not_templates(lanes: CallingLanes, backend: Backend) -> None:
+    backend.says("/m", "{request.headers.x-key}")
+    lanes.configure(
+        f"""
+metadata: {{m: {{http: {{url: '{backend.url}/m'}}}}}}
+response: {{success: {{headers: {{x-m: {{plain: {{selector: "is {{auth.metadata.m}}"}}}}}}}}}}
+"""
+    )
+    answer = await lanes.call(x_key="s3cret")
+    assert answer.headers == [("x-m", "is {request.headers.x-key}")]
