@@ -23,6 +23,7 @@ from authz.configuration import Ready, Snapshot
 from authz.errors import Overloaded
 from authz.evaluation import Note
 from authz.pipeline import Pipeline
+from authz.request_log import RequestLog
 from authz.services import Services
 from authz.step import Step
 
@@ -37,7 +38,7 @@ class AuthorizationService:
     """Decides what the native lane defers, and everything on a transport without it.
 
     `publish` and the handler run on the event loop. timeout_s: for a whole check; None leaves it to
-    the caller's deadline.
+    the caller's deadline. request_log: told of every check, all of which then come here.
     """
 
     def __init__(
@@ -47,10 +48,12 @@ class AuthorizationService:
         series: Series,
         threads: int,
         timeout_s: float | None = None,
+        request_log: RequestLog | None = None,
     ) -> None:
         self._decider = decider
         self._services = services
         self._timeout_s = timeout_s
+        self._log = request_log
         self.metrics = CheckMetrics(series, threads)
         self._snapshots: deque[tuple[int, int, Snapshot]] = deque()
 
@@ -62,21 +65,26 @@ class AuthorizationService:
 
     def methods(self) -> list[Method]:
         overload = answers.unavailable(OVERLOADED).answer
-        return [UnaryMethod(CHECK, self.check, native=self._decider.check, overload=overload)]
+        native = self._decider.check if self._log is None else None
+        return [UnaryMethod(CHECK, self.check, native=native, overload=overload)]
 
     async def check(self, request: bytes, context: Context) -> bytes:
         """Raises RpcError only for bytes that are no CheckRequest."""
         decoded = _decoded(request, context)
+        request_id = "" if self._log is None else self._log.incoming(decoded)
+        steps: list[Step] = []
         try:
             found = self._look_up(decoded, context)
             if isinstance(found, Ready):
-                verdict = await self._counted(found, decoded, context)
+                verdict = await self._counted(found, decoded, context, steps)
             else:
                 verdict = found
         except Exception:  # the check's edge: whatever went wrong, the answer is a denial
             logger.exception("check failed")
             verdict = answers.unavailable("internal error")
         self.metrics.answered(verdict.status)
+        if self._log is not None:
+            self._log.outgoing(request_id, steps, verdict)
         return verdict.answer
 
     async def dry_run(self, request: bytes, context: Context, note: Note) -> tuple[str, Verdict]:
@@ -109,10 +117,13 @@ class AuthorizationService:
             return Verdict(answer, Status.NOT_FOUND)
         return answers.unavailable(found) if isinstance(found, str) else found
 
-    async def _counted(self, ready: Ready, request: CheckRequest, context: Context) -> Verdict:
+    async def _counted(
+        self, ready: Ready, request: CheckRequest, context: Context, steps: list[Step]
+    ) -> Verdict:
+        """steps: filled where somebody reads them."""
         config = ready.opened.config
-        steps: list[Step] = []
-        note = steps.append if any(entry.metrics for entry in config.entries) else None
+        wanted = self._log is not None or any(entry.metrics for entry in config.entries)
+        note = steps.append if wanted else None
         deadline = self._deadline(context)
         pipeline = self._pipeline(ready, request, context, deadline, note)
         began_ns = time.monotonic_ns()

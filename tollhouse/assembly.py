@@ -16,6 +16,7 @@ from authz.configuration import Configuration, Report
 from authz.metrics import AuthorizationCollector
 from authz.outgoing.client import Outgoing
 from authz.outgoing.metrics import OutgoingCollector
+from authz.request_log import RequestLog
 from authz.service import AuthorizationService
 from authz.services import Services
 from policy.scope import Scope
@@ -90,6 +91,7 @@ class Assembly:
             series,
             threads,
             settings.check_timeout_seconds or None,
+            RequestLog() if settings.request_log else None,
         )
         self._manifests = ManifestsSource(
             settings.manifests,

@@ -86,6 +86,15 @@ FLAGS = (
         environment="",
         repeatable=True,
     ),
+    Flag(
+        "request_log",
+        flags.switch,
+        "BOOL",
+        "log every check and its answer; all go to the full lane; on with --log-level debug",
+        "not in Authorino",
+        switch=True,
+        optional=True,
+    ),
     _flag("watch_namespace", str, "NAME", "take objects of this namespace only", OBJECTS),
     _flag(
         "auth_config_label_selector",
@@ -150,6 +159,7 @@ FLAGS = (
     ),
 )
 DEFAULTS = {
+    "request_log": "false",
     "watch_namespace": "",
     "auth_config_label_selector": "",
     "secret_label_selector": "authorino.kuadrant.io/managed-by=authorino",
@@ -236,6 +246,7 @@ def _settings(
                 allow_host_subsets=given["allow_superseding_host_subsets"],
             ),
             outgoing=outgoing,
+            request_log=given["request_log"] or given["log_level"] is Level.DEBUG,
             log_level=given["log_level"],
             log_format=given["log_mode"],
         ),

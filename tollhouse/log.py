@@ -45,7 +45,7 @@ class TextFormatter(logging.Formatter):
         line = f"{_time(record)} {record.levelname} {record.name}: {message}"
         fields = _fields(record)
         if fields:
-            line += " " + json.dumps(fields, ensure_ascii=False)
+            line += " " + json.dumps(fields)  # in ASCII, for terminals
         if record.exc_info:
             line += "\n" + self.formatException(record.exc_info)
         return line

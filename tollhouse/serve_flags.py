@@ -184,6 +184,14 @@ SERVE_FLAGS = (
     Flag("log_level", flags.text_of(Level), "LEVEL", "error, warning, info or debug", "process"),
     Flag("log_format", flags.text_of(Format), "FORMAT", "text, json or zap, on stderr", "process"),
     Flag(
+        "request_log",
+        flags.switch,
+        "",
+        "log every authorization and its answer, at level info; all go to the full lane",
+        "process",
+        switch=True,
+    ),
+    Flag(
         "http_log",
         flags.switch,
         "",

@@ -148,6 +148,9 @@ class ServeSettings:
     """CEL whose map gives further labels."""
     grpc_reflection: bool = True
     """Whether gRPC server reflection is offered."""
+    request_log: bool = False
+    """Whether each authorization is two lines of the log, at level info; all of them are then
+    decided in the full lane."""
     http_log: bool = False
     """Whether each HTTP request is a line of the log, at level info."""
     disable_reservations: bool = False

@@ -131,7 +131,9 @@ def test_checks() -> None:
 
 def test_log() -> None:
     told = settings(LOG_LEVEL="debug", LOG_MODE="development").serve
-    assert (told.log_level, told.log_format) == (Level.DEBUG, Format.TEXT)
+    assert (told.log_level, told.log_format, told.request_log) == (Level.DEBUG, Format.TEXT, True)
+    assert settings("--request-log").serve.request_log
+    assert settings(TOLLHOUSE_REQUEST_LOG="true").serve.request_log
 
 
 def test_manifests_may_be_given_several_times() -> None:

@@ -59,6 +59,7 @@ EXAMPLES = {
     "max_http_body_bytes": ("1KiB", 1024),
     "log_level": ("DEBUG", Level.DEBUG),
     "log_format": ("json", Format.JSON),
+    "request_log": ("true", True),
     "http_log": ("true", True),
 }
 
