@@ -21,6 +21,7 @@ class KubernetesServer:
     """tokens: audiences by token. allowed: user and path or resource name. api: a client of it."""
 
     backend: Backend
+    kubeconfig: Path
     api: KubernetesApi
     credential: str
     tokens: dict[str, list[str]] = field(default_factory=dict)
@@ -62,7 +63,7 @@ async def kubernetes_server(folder: Path) -> AsyncIterator[KubernetesServer]:
     async with http_backend() as backend:
         kubeconfig = folder / "kubeconfig"
         api = KubernetesApi({"KUBECONFIG": str(kubeconfig)})
-        server = KubernetesServer(backend, api, "first")
+        server = KubernetesServer(backend, kubeconfig, api, "first")
         write_kubeconfig(kubeconfig, backend.url, "first")
         backend.routes[TOKEN_REVIEWS] = server._token_review
         backend.routes[ACCESS_REVIEWS] = server._access_review

@@ -87,11 +87,11 @@ class _Request(OAuth2Request):
 
 
 class _Server(AuthorizationServer):
-    def __init__(self, tokens: dict[str, IssuedToken], clients: dict[str, Client]) -> None:
+    def __init__(self, provider: "OidcProvider", clients: dict[str, Client]) -> None:
         super().__init__()
-        self.tokens = tokens
+        self.provider = provider
         self.clients = clients
-        generate = BearerTokenGenerator(lambda **_: f"pat-{len(tokens)}")
+        generate = BearerTokenGenerator(lambda **_: f"pat-{len(provider.tokens)}")
         self.register_token_generator("default", generate)
         self.register_grant(ClientCredentialsGrant)
         self.register_endpoint(_Introspection)
@@ -103,7 +103,8 @@ class _Server(AuthorizationServer):
     def save_token(self, token: dict[str, Any], request: OAuth2Request) -> None:
         text = token["access_token"]
         expires_at = time.time() + token["expires_in"]
-        self.tokens[text] = IssuedToken(text, request.client.client_id, "uma", expires_at)
+        issued = IssuedToken(text, request.client.client_id, "uma", expires_at)
+        self.provider.tokens[text] = issued
 
     def create_oauth2_request(self, request: _Request) -> _Request:
         return request
@@ -121,7 +122,7 @@ class _Introspection(IntrospectionEndpoint):
         return True
 
     def query_token(self, token_string: str, token_type_hint: str) -> IssuedToken | None:
-        return self.server.tokens.get(token_string)
+        return self.server.provider.find(token_string)
 
     def introspect_token(self, token: IssuedToken) -> dict[str, Any]:
         return {
@@ -134,25 +135,16 @@ class _Introspection(IntrospectionEndpoint):
 
 class _Revocation(RevocationEndpoint):
     def query_token(self, token_string: str, token_type_hint: str) -> IssuedToken | None:
-        return self.server.tokens.get(token_string)
+        return self.server.provider.tokens.get(token_string)
 
     def revoke_token(self, token: IssuedToken, request: object) -> None:
         token.revoked = True
 
 
 class _Validator(BearerTokenValidator):
-    """For userinfo: opaque tokens by the table, signed ones by the provider's own keys."""
-
     def __init__(self, provider: "OidcProvider") -> None:
         super().__init__()
-        self.provider = provider
-
-    def authenticate_token(self, token_string: str) -> IssuedToken | None:
-        if token_string.count(".") == 2:
-            algorithms = ["RS256", "ES256"]
-            claims = jwt.decode(token_string, self.provider.key_set(), algorithms).claims
-            return IssuedToken(token_string, claims["sub"], "openid", claims["exp"])
-        return self.provider.tokens.get(token_string)
+        self.authenticate_token = provider.find
 
 
 @cache
@@ -169,7 +161,8 @@ class OidcProvider:
     """`async with OidcProvider() as provider`.
 
     hits: requests by path below the issuer. broken: statuses that paths answer instead, 0 for a
-    connection that is closed. users: claims by `sub`. overrides: members of the discovery document
+    connection that is closed. users: claims by `sub`. logged_out: whose tokens the provider itself
+    does not take any more. overrides: members of the discovery document
     that are to be other than they should; None leaves one out.
     """
 
@@ -177,6 +170,7 @@ class OidcProvider:
     hits: Counter[str] = field(default_factory=Counter)
     broken: dict[str, int] = field(default_factory=dict)
     users: dict[str, dict[str, Any]] = field(default_factory=dict)
+    logged_out: set[str] = field(default_factory=set)
     tokens: dict[str, IssuedToken] = field(default_factory=dict)
     overrides: dict[str, Any] = field(default_factory=dict)
     keys: list[RSAKey | ECKey] = field(default_factory=list)
@@ -185,7 +179,7 @@ class OidcProvider:
     async def __aenter__(self) -> "OidcProvider":
         self.rotate()
         clients = {CLIENT_ID: Client(CLIENT_ID, CLIENT_SECRET)}
-        self._server = _Server(self.tokens, clients)
+        self._server = _Server(self, clients)
         self._protector = ResourceProtector()
         self._protector.register_token_validator(_Validator(self))
         app = web.Application(middlewares=[self._switches])
@@ -233,6 +227,17 @@ class OidcProvider:
         body = {"iss": self.issuer, "sub": sub, "iat": now, "exp": now + 3600, **claims}
         return jwt.encode({"alg": algorithm, "kid": key.kid}, body, key, algorithms=[algorithm])
 
+    def find(self, text: str) -> IssuedToken | None:
+        """Opaque tokens by the table, signed ones by the provider's own keys."""
+        if text.count(".") != 2:
+            return self.tokens.get(text)
+        try:
+            claims = jwt.decode(text, self.key_set(), ["RS256", "ES256"]).claims
+        except JoseError:
+            return None
+        gone = claims["sub"] in self.logged_out
+        return IssuedToken(text, claims["sub"], "openid", claims["exp"], revoked=gone)
+
     def opaque(self, username: str, scope: str = "openid", lifetime_s: float = 3600) -> str:
         """A token that means something to nobody else."""
         text = f"opaque-{len(self.tokens)}"
@@ -279,7 +284,7 @@ class OidcProvider:
         seen = _Request(request, {})
         try:
             token = self._protector.validate_request(["openid"], seen)
-        except (OAuth2Error, JoseError) as error:
+        except OAuth2Error as error:
             return web.json_response({"error": type(error).__name__}, status=401)
         claims = {"sub": token.username, **self.users.get(token.username, {})}
         return web.json_response(UserInfo(claims))
