@@ -23,7 +23,12 @@ HTTP2 = (
     "answer", "bridge", "conduct", "connection", "decision", "handover", "io_thread", "message",
     "request", "server", "suspension",
 )  # fmt: skip
-LIBRARIES = {**{name: ["nghttp2"] for name in HTTP2}, "program": ["re2"], "regex": ["re2"]}
+LIBRARIES = {
+    **{name: ["nghttp2"] for name in HTTP2},
+    "identity": ["crypto"],
+    "program": ["re2"],
+    "regex": ["re2"],
+}
 
 sources = sorted(glob("_fastpath/*.pyx"))
 if os.environ.get("TOLLHOUSE_EXTENSIONS") == "none":

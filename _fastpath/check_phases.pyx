@@ -26,6 +26,7 @@ from _fastpath.check_denial cimport condition_failed, deny
 from _fastpath.check_view cimport Pair
 from _fastpath.credential cimport find_credential
 from _fastpath.document cimport Document, NativeDocument
+from _fastpath.identity cimport find_key
 from _fastpath.json_form cimport json_form
 from _fastpath.rule cimport AuthenticationRule, AuthorizationRule, RuleData, SuccessRule
 from _fastpath.text cimport value_json, value_text
@@ -57,8 +58,9 @@ cdef TextView authenticate_entry(
         return literal(NULL, 0)
     if not find_credential(&decision.facts, entry.place, view_of(entry.credential), &credential):
         return literal(b"credential not found", 20)
-    decision.held = decision.tables.identities.find(
-        decision.tables.identities.digest(entry.key_set, credential.text, credential.size))
+    decision.held = find_key(
+        decision.tables.identities, entry.key_set, literal(NULL, 0), credential,
+        decision.facts.clock.wall_ns)
     if decision.held == NULL:
         return literal(b"the API Key provided is invalid", 31)
     decision.identity = (<Document *> decision.held).root

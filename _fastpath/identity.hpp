@@ -25,25 +25,31 @@ class IdentityTable {
     IdentityTable(const IdentityTable &) = delete;
     IdentityTable &operator=(const IdentityTable &) = delete;
 
-    Digest digest(uint64_t key_set, const void *key, size_t size) const {
+    // Of a key, or of its hash, in a set and beside an id, which may be empty. The first word keeps
+    // apart what the bytes alone would not: key sets stay below 2^32, ids below 2^31 bytes.
+    Digest digest(uint64_t key_set, bool hashed, const void *id, size_t id_size, const void *key,
+                  size_t size) const {
         SipHasher hasher(secret_);
-        hasher.add(key_set);
+        hasher.add(key_set | uint64_t(id_size) << 32 | uint64_t(hashed) << 63);
+        hasher.add(id, id_size);
         hasher.add(key, size);
         return hasher.digest();
     }
 
     // The identity with a reference for the caller, or null.
-    Counted *find(const Digest &digest) {
+    Counted *find(const Digest &digest, int64_t wall_ns) {
         Shard &shard = shard_of(digest);
         std::lock_guard<std::mutex> hold(shard.lock);
         if (shard.slots.empty()) return nullptr;
-        Counted *identity = shard.slots[position(shard, digest)].identity;
-        retain(identity);
-        return identity;
+        const Slot &slot = shard.slots[position(shard, digest)];
+        if (!slot.identity || slot.expires_ns <= wall_ns) return nullptr;
+        retain(slot.identity);
+        return slot.identity;
     }
 
-    // Takes a reference to `identity`. False at the bound; replacing always fits.
-    bool put(const Digest &digest, Counted *identity) {
+    // Takes a reference to `identity`, which is found before `expires_ns` of wall time. False at the
+    // bound; replacing always fits.
+    bool put(const Digest &digest, Counted *identity, int64_t expires_ns) {
         Shard &shard = shard_of(digest);
         Counted *before;
         {
@@ -54,7 +60,7 @@ class IdentityTable {
             Slot &slot = shard.slots[position(shard, digest)];
             before = slot.identity;
             retain(identity);
-            slot = Slot{digest, identity};
+            slot = Slot{digest, identity, expires_ns};
             if (!known) { ++shard.used; size_.fetch_add(1, std::memory_order_relaxed); }
         }
         drop(before);
@@ -94,12 +100,16 @@ class IdentityTable {
         for (Counted *identity : gone) delete identity;
     }
 
+    // Whether a key may be there by its hash; once true it stays so.
+    bool has_hashes() const { return has_hashes_.load(std::memory_order_relaxed); }
+    void expect_hashes() { has_hashes_.store(true, std::memory_order_relaxed); }
+
     size_t size() const { return size_.load(std::memory_order_relaxed); }
 
   private:
     static constexpr size_t SHARDS = 64;
 
-    struct Slot { Digest digest; Counted *identity = nullptr; };
+    struct Slot { Digest digest; Counted *identity = nullptr; int64_t expires_ns = 0; };
     struct alignas(64) Shard {
         std::mutex lock;
         std::vector<Slot> slots;  // a power of two, at most three quarters in use
@@ -139,6 +149,7 @@ class IdentityTable {
     Shard shards_[SHARDS];
     size_t bound_;
     std::atomic<size_t> size_{0};
+    std::atomic<bool> has_hashes_{false};
     std::mutex retired_lock_;
     std::vector<Counted *> retired_;
 };

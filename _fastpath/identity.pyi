@@ -14,17 +14,36 @@ class IdentityTable:
     def key_set(self, name: str) -> int:
         """The id of the named set, the same for the life of the process."""
 
-    def put(self, key_set: int, key: bytes, identity: NativeDocument) -> bytes:
+    def put(
+        self,
+        key_set: int,
+        key: bytes,
+        identity: NativeDocument,
+        *,
+        app_id: bytes = b"",
+        hashed: bool = False,
+        expires_wall_ns: int = ...,
+    ) -> bytes:
         """Add or replace; Returns the digest, 16 bytes.
 
-        Raises ValueError for an empty key and `errors.IdentityTableFull` at the bound.
+        app_id: what a request has to bring beside the key; empty for none. hashed: `key` is the
+        SHA-256 of the key. expires_wall_ns: it is found before then, by default for ever.
+        Raises ValueError for an empty key or a hash of another length, and
+        `errors.IdentityTableFull` at the bound.
         """
+
+    def digest(
+        self, key_set: int, key: bytes, *, app_id: bytes = b"", hashed: bool = False
+    ) -> bytes:
+        """What `put` would return."""
 
     def revoke(self, digest: bytes) -> bool:
         """Remove; False when it was not there."""
 
-    def find(self, key_set: int, key: bytes) -> NativeDocument | None:
-        """The identity of this key."""
+    def find(
+        self, key_set: int, key: bytes, wall_ns: int, *, app_id: bytes = b""
+    ) -> NativeDocument | None:
+        """The identity of this key, which may be there by its hash."""
 
     def collect(self) -> None:
         """Free identities that a request still held when they were revoked; call now and then."""

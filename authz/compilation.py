@@ -62,6 +62,8 @@ def native_refusals(config: AuthConfig) -> Iterator[str]:
             yield f"{entry.name!r} is evaluated in the full lane"
         yield from refusals(entry.when)
     for identity in config.authentication:
+        if isinstance(identity.spec, ApiKey) and identity.spec.app_id is not None:
+            yield f"{identity.name!r} takes an id and a key"
         if identity.defaults or identity.overrides:
             yield f"{identity.name!r} extends its identity"
     for rule in config.authorization:

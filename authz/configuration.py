@@ -91,11 +91,7 @@ class Configuration:
         """Take in a Secret; gives its fault. A malformed one keeps its last good version."""
         keys, secrets = self._services.keys, self._services.secrets
         try:
-            secret = read_secret(namespace, name, document)
-            if secret is None:
-                keys.remove((namespace, name))
-            else:
-                keys.put(secret)
+            keys.put(read_secret(namespace, name, document))
         except (ValueError, IdentityTableFull) as error:
             return str(error)
         labels = document["metadata"].get("labels") or {}

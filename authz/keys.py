@@ -1,7 +1,8 @@
 """API keys out of Secrets: which keys belong to which set, kept live in the identity table.
 
-A set is what one selector sees: the Secrets of a namespace, or of all, whose labels match. Of two
-Secrets with the same key the one that came last counts; when it goes the other counts again.
+A set is what one selector sees: the keys in the Secrets of a namespace, or of all, whose labels
+match. Of two Secrets with the same key the one that came last counts; when it goes the other counts
+again.
 
 Secrets are found by label and sets by one label of theirs, so that neither many sets nor many
 Secrets make a change of one expensive.
@@ -12,11 +13,14 @@ from dataclasses import dataclass, field
 
 from _fastpath.errors import IdentityTableFull
 from _fastpath.identity import IdentityTable
+from authz.key_form import Key, KeyForm
 from authz.secret import ApiKeySecret, SecretId
 from authz.selector_match import MANAGED, LabelSelector
 
+PLAIN_FORM = KeyForm()
 Label = tuple[str, str]
-SetId = tuple[str | None, LabelSelector]
+SetId = tuple[str | None, LabelSelector, KeyForm]
+Digests = tuple[bytes, ...]
 
 
 @dataclass(slots=True)
@@ -24,8 +28,9 @@ class _KeySet:
     number: int
     selector: LabelSelector
     namespace: str | None  # None: all namespaces
+    form: KeyForm
     users: int = 0
-    digests: dict[SecretId, bytes] = field(default_factory=dict)
+    digests: dict[SecretId, Digests] = field(default_factory=dict)
     holders: dict[bytes, dict[SecretId, None]] = field(default_factory=dict)  # oldest first
 
     @property
@@ -37,26 +42,27 @@ class _KeySet:
         here = self.namespace is None or self.namespace == secret.namespace
         return here and self.selector.matches(secret.labels)
 
-    def add(self, secret_id: SecretId, digest: bytes) -> None:
-        self.digests[secret_id] = digest
-        holders = self.holders.setdefault(digest, {})
-        holders.pop(secret_id, None)
-        holders[secret_id] = None
+    def add(self, secret_id: SecretId, digests: Digests) -> None:
+        self.digests[secret_id] = digests
+        for digest in digests:
+            holders = self.holders.setdefault(digest, {})
+            holders.pop(secret_id, None)
+            holders[secret_id] = None
 
-    def drop(self, secret_id: SecretId) -> bytes | None:
-        """The digest that the Secret held."""
-        digest = self.digests.pop(secret_id, None)
-        if digest is not None:
+    def drop(self, secret_id: SecretId) -> Digests:
+        """The digests that the Secret held."""
+        digests = self.digests.pop(secret_id, ())
+        for digest in digests:
             del self.holders[digest][secret_id]
             if not self.holders[digest]:
                 del self.holders[digest]
-        return digest
+        return digests
 
 
 class KeyRing:
     """All Secrets with API keys and the sets that see them. One task changes it.
 
-    managed: a Secret that had these labels and loses them loses its key.
+    managed: a Secret that had these labels and loses them loses its keys.
     """
 
     def __init__(self, identities: IdentityTable, managed: LabelSelector = MANAGED) -> None:
@@ -68,27 +74,31 @@ class KeyRing:
         self._sets: dict[SetId, _KeySet] = {}
         self._sets_by_label: dict[Label | None, dict[SetId, _KeySet]] = {}
 
-    def use(self, namespace: str | None, selector: LabelSelector) -> int:
+    def use(
+        self, namespace: str | None, selector: LabelSelector, form: KeyForm = PLAIN_FORM
+    ) -> int:
         """The key set of a selector in a namespace, or in all for None; ended by `leave`.
 
         Raises IdentityTableFull, then there is no such set.
         """
-        set_id = namespace, selector
+        set_id = namespace, selector, form
         key_set = self._sets.get(set_id) or self._open(set_id)
         key_set.users += 1
         return key_set.number
 
-    def leave(self, namespace: str | None, selector: LabelSelector) -> None:
-        set_id = namespace, selector
+    def leave(
+        self, namespace: str | None, selector: LabelSelector, form: KeyForm = PLAIN_FORM
+    ) -> None:
+        set_id = namespace, selector, form
         key_set = self._sets[set_id]
         key_set.users -= 1
         if key_set.users == 0:
             self._close(set_id, key_set)
 
     def put(self, secret: ApiKeySecret) -> None:
-        """Take in a new or changed Secret. Losing the managed labels takes its key away.
+        """Take in a new or changed Secret. Losing the managed labels takes its keys away.
 
-        Raises IdentityTableFull, then neither its old key nor its new one works.
+        Raises IdentityTableFull, then neither its old keys nor its new ones work.
         """
         if self._managed_labels.matches(secret.labels):
             self._managed.add(secret.id)
@@ -102,16 +112,15 @@ class KeyRing:
             joined = self._enter(secret)
         left = [s for s in self._sets_of(secret.id) if s.number not in joined]
         self._store(secret)
-        for key_set, digest in joined.values():
+        for key_set, digests in joined.values():
             old = key_set.drop(secret.id)
-            key_set.add(secret.id, digest)
-            if old is not None and old != digest:
-                self._settle(key_set, old)
+            key_set.add(secret.id, digests)
+            self._settle(key_set, set(old).difference(digests))
         for key_set in left:
             self._part(key_set, secret.id)
 
     def remove(self, secret_id: SecretId) -> None:
-        """Forget a Secret; its key stops working with the next request."""
+        """Forget a Secret; its keys stop working with the next request."""
         for key_set in self._sets_of(secret_id):
             self._part(key_set, secret_id)
         self._unstore(secret_id)
@@ -149,14 +158,13 @@ class KeyRing:
     # ---- sets
 
     def _open(self, set_id: SetId) -> _KeySet:
-        place, selector = set_id
-        number = self._identities.key_set(f"{place or '*'}|{selector}")
-        key_set = _KeySet(number, selector, place)
+        place, selector, form = set_id
+        number = self._identities.key_set(f"{place or '*'}|{selector}|{form}")
+        key_set = _KeySet(number, selector, place, form)
         try:
             for secret in self._candidates(selector):
                 if key_set.wants(secret):
-                    digest = self._identities.put(number, secret.key, secret.identity)
-                    key_set.add(secret.id, digest)
+                    key_set.add(secret.id, self._file(key_set, secret))
         except IdentityTableFull:
             self._revoke(key_set.holders)
             raise
@@ -186,33 +194,59 @@ class KeyRing:
 
     # ---- keys
 
-    def _enter(self, secret: ApiKeySecret) -> dict[int, tuple[_KeySet, bytes]]:
-        """Put the key into every set that wants it, or into none."""
-        joined: dict[int, tuple[_KeySet, bytes]] = {}
+    def _enter(self, secret: ApiKeySecret) -> dict[int, tuple[_KeySet, Digests]]:
+        """Put the keys into every set that wants them, or into none."""
+        joined: dict[int, tuple[_KeySet, Digests]] = {}
         try:
             for key_set in self._sets_for(secret.labels):
                 if key_set.wants(secret):
-                    digest = self._identities.put(key_set.number, secret.key, secret.identity)
-                    joined[key_set.number] = key_set, digest
+                    joined[key_set.number] = key_set, self._file(key_set, secret)
         except IdentityTableFull:
-            for key_set, digest in joined.values():
-                self._settle(key_set, digest)
+            for key_set, digests in joined.values():
+                self._settle(key_set, digests)
             raise
         return joined
 
-    def _part(self, key_set: _KeySet, secret_id: SecretId) -> None:
-        digest = key_set.drop(secret_id)
-        if digest is not None:
-            self._settle(key_set, digest)
+    def _file(self, key_set: _KeySet, secret: ApiKeySecret) -> Digests:
+        """Put the keys of a Secret into the table, or none of them."""
+        digests: dict[bytes, None] = {}
+        try:
+            for key in key_set.form.keys(secret):
+                digests[self._put(key_set, key, secret)] = None
+        except IdentityTableFull:
+            self._settle(key_set, digests)
+            raise
+        return tuple(digests)
 
-    def _settle(self, key_set: _KeySet, digest: bytes) -> None:
+    def _put(self, key_set: _KeySet, key: Key, secret: ApiKeySecret) -> bytes:
+        return self._identities.put(
+            key_set.number,
+            key.value,
+            key_set.form.identity(secret),
+            app_id=key.app_id,
+            hashed=key.hashed,
+            expires_wall_ns=key.expires_wall_ns,
+        )
+
+    def _part(self, key_set: _KeySet, secret_id: SecretId) -> None:
+        self._settle(key_set, key_set.drop(secret_id))
+
+    def _settle(self, key_set: _KeySet, digests: Iterable[bytes]) -> None:
         """A digest names its newest holder, and nobody once there is none."""
-        holders = key_set.holders.get(digest)
-        if holders:
-            heir = self._secrets[next(reversed(holders))]
-            self._identities.put(key_set.number, heir.key, heir.identity)
-        else:
-            self._identities.revoke(digest)
+        for digest in digests:
+            holders = key_set.holders.get(digest)
+            if holders:
+                heir = self._secrets[next(reversed(holders))]
+                for key in key_set.form.keys(heir):
+                    if self._digest(key_set, key) == digest:
+                        self._put(key_set, key, heir)
+            else:
+                self._identities.revoke(digest)
+
+    def _digest(self, key_set: _KeySet, key: Key) -> bytes:
+        return self._identities.digest(
+            key_set.number, key.value, app_id=key.app_id, hashed=key.hashed
+        )
 
     def _revoke(self, digests: Iterable[bytes]) -> None:
         for digest in digests:

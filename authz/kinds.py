@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from authz.evaluators.anonymous import open_anonymous, read_anonymous
-from authz.evaluators.api_key import open_api_key, read_api_key
+from authz.evaluators.api_key import API_KEY_EXTENSIONS, open_api_key, read_api_key
 from authz.evaluators.http_callback import open_http_callback, read_http_callback
 from authz.evaluators.http_metadata import open_http_metadata, read_http_metadata
 from authz.evaluators.jwt import EXTENSIONS as JWT_EXTENSIONS
@@ -33,7 +33,9 @@ from authz.kind import Kind
 ANONYMOUS = Kind("IDENTITY_NOOP", True, read_anonymous, open_anonymous, lambda _: "Bearer")
 
 AUTHENTICATION: Mapping[str, Kind] = {
-    "apiKey": Kind("IDENTITY_APIKEY", True, read_api_key, open_api_key),
+    "apiKey": Kind(
+        "IDENTITY_APIKEY", True, read_api_key, open_api_key, extensions=API_KEY_EXTENSIONS
+    ),
     "oauth2Introspection": Kind("IDENTITY_OAUTH2", False, read_introspection, open_introspection),
     "kubernetesTokenReview": Kind(
         "IDENTITY_KUBERNETES", False, read_token_review, open_token_review

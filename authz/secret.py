@@ -1,47 +1,84 @@
-"""Secrets as the API server keeps them, and the API key one may hold."""
+"""Secrets as the API server keeps them, and the API keys one may hold."""
 
 import base64
 import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from _fastpath.document import NativeDocument
 
-KEY = "api_key"
+EXPIRES_AT = "tollhouse.io/expires-at"
+NEVER = (1 << 63) - 1
 SecretId = tuple[str, str]
 _LINE_ENDS = str.maketrans("", "", "\r\n")
 
 
 @dataclass(frozen=True, slots=True)
 class ApiKeySecret:
-    """`key` never appears in a repr."""
+    """`values` appear in no repr. expiries: wall time in nanoseconds by the name of a value; the
+    empty name stands for the others."""
 
     namespace: str
     name: str
     labels: Mapping[str, str]
-    key: bytes = field(repr=False)
+    values: Mapping[str, bytes] = field(repr=False)
+    expiries: Mapping[str, int]
     identity: NativeDocument = field(repr=False)
 
     @property
     def id(self) -> SecretId:
         return self.namespace, self.name
 
+    def expires_wall_ns(self, value_name: str) -> int:
+        return self.expiries.get(value_name, self.expiries.get("", NEVER))
 
-def read_secret(namespace: str, name: str, document: Mapping[str, Any]) -> ApiKeySecret | None:
-    """The API key of a Secret, None when it has none. Raises ValueError for a malformed Secret."""
+    def identity_without_data(self) -> NativeDocument:
+        whole = self.identity.to_python()
+        if isinstance(whole, dict):
+            del whole["data"]
+        return NativeDocument(whole, numbers_as_double=True)
+
+
+def read_secret(namespace: str, name: str, document: Mapping[str, Any]) -> ApiKeySecret:
+    """Raises ValueError for a malformed Secret."""
     data = secret_data(document)
     metadata = {**document["metadata"], "namespace": namespace}
     labels = metadata.get("labels") or {}
     if not isinstance(labels, dict) or not all(isinstance(v, str) for v in labels.values()):
         raise ValueError("metadata.labels: expected a mapping of strings")
-    key = base64.b64decode(data.get(KEY, ""))
-    if not key:
-        return None
+    values = {key: base64.b64decode(value) for key, value in data.items()}
     identity = {"metadata": metadata, "data": data, "type": document.get("type") or "Opaque"}
+    expiries = _expiries(metadata.get("annotations") or {})
     return ApiKeySecret(
-        namespace, name, labels, key, NativeDocument(identity, numbers_as_double=True)
+        namespace, name, labels, values, expiries, NativeDocument(identity, numbers_as_double=True)
     )
+
+
+def _expiries(annotations: Mapping[str, Any]) -> dict[str, int]:
+    """Out of `tollhouse.io/expires-at` and `tollhouse.io/expires-at.<name of a value>`."""
+    if not isinstance(annotations, dict):
+        raise ValueError("metadata.annotations: expected a mapping of strings")
+    found = {}
+    for annotation, text in annotations.items():
+        name, _, value_name = str(annotation).partition(f"{EXPIRES_AT}.")
+        if annotation == EXPIRES_AT or (value_name and not name):
+            found[value_name] = _wall_ns(annotation, text)
+    return found
+
+
+def _wall_ns(annotation: str, text: object) -> int:
+    """RFC 3339; a time without an offset would be a guess."""
+    try:
+        moment = datetime.fromisoformat(str(text))
+        if moment.tzinfo is None or "T" not in str(text).upper():
+            raise ValueError
+        return round(moment.timestamp()) * 10**9
+    except (ValueError, OverflowError):
+        raise ValueError(
+            f"metadata.annotations: {annotation}: expected a time such as 2027-01-31T00:00:00Z"
+        ) from None
 
 
 def secret_data(document: Mapping[str, Any]) -> dict[str, str]:

@@ -16,7 +16,7 @@ def document(name: str) -> NativeDocument:
 
 
 def name_of(table: IdentityTable, key_set: int, key: bytes) -> object:
-    found = table.find(key_set, key)
+    found = table.find(key_set, key, 0)
     return None if found is None else found.to_python()
 
 
@@ -25,9 +25,9 @@ def test_key_is_found_in_its_own_set_only() -> None:
     first, second = table.key_set("a"), table.key_set("b")
     table.put(first, b"key", document("alice"))
     assert name_of(table, first, b"key") == {"name": "alice"}
-    assert table.find(second, b"key") is None
-    assert table.find(first, b"Key") is None
-    assert table.find(first, b"") is None
+    assert table.find(second, b"key", 0) is None
+    assert table.find(first, b"Key", 0) is None
+    assert table.find(first, b"", 0) is None
 
 
 def test_set_keeps_its_id() -> None:
@@ -46,9 +46,9 @@ def test_put_again_replaces_the_identity() -> None:
 def test_revoked_key_is_gone_at_once() -> None:
     table = IdentityTable()
     digest = table.put(0, b"key", document("alice"))
-    held = table.find(0, b"key")
+    held = table.find(0, b"key", 0)
     assert table.revoke(digest) is True
-    assert table.find(0, b"key") is None
+    assert table.find(0, b"key", 0) is None
     assert table.revoke(digest) is False
     assert held is not None
     assert held.to_python() == {"name": "alice"}
@@ -105,7 +105,7 @@ def test_thousands_of_keys_are_found_after_others_are_revoked() -> None:
     digests = [table.put(0, b"%d" % n, document(str(n))) for n in range(5000)]
     for n in range(0, 5000, 2):
         table.revoke(digests[n])
-    found = [n for n in range(5000) if table.find(0, b"%d" % n) is not None]
+    found = [n for n in range(5000) if table.find(0, b"%d" % n, 0) is not None]
     assert found == list(range(1, 5000, 2))
 
 
