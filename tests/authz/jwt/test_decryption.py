@@ -1,6 +1,7 @@
 """Encrypted tokens: what opens them, and what is never opened."""
 
 import json
+from functools import cache
 from typing import Any
 
 import pytest
@@ -14,13 +15,14 @@ from jose import jwe
 from jwt.algorithms import RSAAlgorithm
 
 from authz.errors import Unauthenticated
-from authz.jwt.decryption import is_envelope, opened, read_decryption_key
+from authz.jwt.decryption import DecryptionKey, is_envelope, opened, read_decryption_key
 from authz.jwt.token import MOST_TOKEN_BYTES
 from tests.authz.jwt.tokens import private_key, segment, token
 
 UNREADABLE = "oidc: malformed jwt: the token cannot be decrypted"
 
 
+@cache
 def rsa_pem(number: int = 0) -> bytes:
     key = private_key("RSA", number)
     pem: bytes = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
@@ -41,9 +43,15 @@ def envelope(
     return made
 
 
+@cache
+def key_of(text: bytes) -> DecryptionKey:
+    """Checking a private key takes long."""
+    return read_decryption_key(text)
+
+
 def reason(text: bytes, *keys: bytes) -> str:
     with pytest.raises(Unauthenticated) as caught:
-        opened(text, [read_decryption_key(key) for key in keys or (rsa_pem(),)])
+        opened(text, [key_of(key) for key in keys or (rsa_pem(),)])
     return str(caught.value)
 
 
@@ -54,8 +62,8 @@ def test_rsa_envelopes(algorithm: str, content: str) -> None:
     assert is_envelope(made)
     jwk = RSAAlgorithm.to_jwk(private_key("RSA")).encode()
     for key in (rsa_pem(), jwk):
-        assert opened(made, [read_decryption_key(key)]) == token()
-    assert opened(made, [read_decryption_key(key) for key in (rsa_pem(1), rsa_pem())]) == token()
+        assert opened(made, [key_of(key)]) == token()
+    assert opened(made, [key_of(key) for key in (rsa_pem(1), rsa_pem())]) == token()
     assert reason(made, rsa_pem(1)) == UNREADABLE
 
 
@@ -66,7 +74,7 @@ def test_rsa_envelopes(algorithm: str, content: str) -> None:
 )  # fmt: skip
 def test_shared_key_envelopes(algorithm: str, content: str, size: int) -> None:
     made = envelope(b"inside", algorithm, content, key=b"k" * size)
-    assert opened(made, [read_decryption_key(shared(size))]) == b"inside"
+    assert opened(made, [key_of(shared(size))]) == b"inside"
     assert reason(made, rsa_pem()) == UNREADABLE
     other = json.dumps({"kty": "oct", "k": segment(b"x" * size).decode()}).encode()
     assert reason(made, other) == UNREADABLE
