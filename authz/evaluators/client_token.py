@@ -5,7 +5,7 @@ import base64
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from urllib.parse import quote, urlencode
+from urllib.parse import quote_plus, urlencode
 
 from authz.entry_reading import Reading
 from authz.errors import EvaluatorFailed, Unavailable
@@ -150,8 +150,7 @@ class ClientToken:
         if in_form:
             form |= {"client_id": spec.client_id, "client_secret": self._secret}
         else:
-            # A space as %20: servers that read the form's + as a plus are about.
-            pair = f"{quote(spec.client_id, safe='')}:{quote(self._secret, safe='')}".encode()
+            pair = f"{quote_plus(spec.client_id)}:{quote_plus(self._secret)}".encode()
             headers.append(("Authorization", f"Basic {base64.b64encode(pair).decode()}"))
         body = urlencode(sorted(form.items())).encode()
         return OutgoingRequest("POST", spec.token_url, tuple(headers), body, spec.timeout_s)

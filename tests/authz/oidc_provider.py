@@ -21,7 +21,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, KeySet, RSAKey
 
 CLIENT_ID = "tollhouse"
-CLIENT_SECRET = "a secret/with+odd=signs"
+CLIENT_SECRET = "secret/with+odd=signs"
 
 
 @dataclass(frozen=True)

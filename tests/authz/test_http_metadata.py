@@ -327,7 +327,7 @@ async def test_a_token_is_kept(lanes: CallingLanes, backend: Backend) -> None:
     token, *calls = backend.seen
     assert (token.method, token.target) == ("POST", "/token")
     assert token.body == b"audience=x+y&grant_type=client_credentials&scope=s1+s2"
-    assert token.headers["authorization"] == "Basic YyUzQWlkOmNsJTIwczNjcmV0"
+    assert token.headers["authorization"] == "Basic YyUzQWlkOmNsK3MzY3JldA=="
     assert [call.headers["authorization"] for call in calls] == ["Bearer at-1"] * 3
 
 
