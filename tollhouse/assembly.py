@@ -114,9 +114,10 @@ class Assembly:
         )
         files = (*settings.manifests, settings.limits, settings.custom_metric_labels)
         paths = [path for path in files if path is not None]
+        paths += [path for tls in self.listeners.tls for path in tls.paths]
         self.housekeeping = Housekeeping(counters, identities, plans, now)
         limits = LimitsSource(settings.limits, active, fail=settings.counters.fail)
-        sources: list[Source] = [limits, self._manifests]
+        sources: list[Source] = [limits, self._manifests, *self.listeners.tls]
         if labels is not None:
             sources.append(_labels_source(settings, labels))
         self.reloading = Reloading(paths, sources)

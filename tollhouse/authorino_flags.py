@@ -14,11 +14,12 @@ from authz.selector_text import parse_selector
 from tollhouse import __version__, flags, outgoing_flags
 from tollhouse.address import Address
 from tollhouse.authorino_settings import AuthorinoSettings, AuthorinoVersion
-from tollhouse.authorino_unused import TLS_FLAGS, UNUSED, unused
+from tollhouse.authorino_tls import FILE_FLAGS, IDLE_FLAGS, http_tls
+from tollhouse.authorino_unused import UNUSED, unused
 from tollhouse.errors import UsageError
 from tollhouse.flags import Flag
 from tollhouse.log import Format, Level
-from tollhouse.settings import ServeSettings, WatchSettings
+from tollhouse.settings import HttpTlsSettings, ServeSettings, WatchSettings
 
 PROGRAM = "tollhouse authorino"
 VERSION = "0.27.0"
@@ -207,8 +208,8 @@ def _server(arguments: Sequence[str], environment: Mapping[str, str]) -> Authori
         allow_abbrev=False,
     )
     flags.add(parser, FLAGS, {"manifests": (), **DEFAULTS})
-    idle = (*UNUSED, *TLS_FLAGS)
-    flags.add(parser, idle, dict.fromkeys(flag.field for flag in idle))
+    idle = (*UNUSED, *IDLE_FLAGS)
+    flags.add(parser, (*FILE_FLAGS, *idle), dict.fromkeys(f.field for f in (*FILE_FLAGS, *idle)))
     words = vars(parser.parse_args(arguments))
     given = {
         flag.field: flag.read(DEFAULTS[flag.field]) for flag in FLAGS if flag.field in DEFAULTS
@@ -216,15 +217,19 @@ def _server(arguments: Sequence[str], environment: Mapping[str, str]) -> Authori
     if SECRET_SELECTOR in environment:
         # Set but empty, it selects everything, which is not the default.
         given["secret_label_selector"] = EVERYTHING
-    given |= flags.values(FLAGS, words, environment)
+    given |= flags.values((*FLAGS, *FILE_FLAGS), words, environment)
     without_effect = flags.values(idle, words, environment)
+    tls = http_tls({**without_effect, **given}, grpc=bool(given["ext_auth_grpc_port"]))
     if not given.get("manifests"):
         raise UsageError("--manifests: expected, as objects are not read from a cluster")
-    return _settings(given, outgoing_flags.read({}, environment), unused(without_effect))
+    return _settings(given, tls, outgoing_flags.read({}, environment), unused(without_effect))
 
 
 def _settings(
-    given: Mapping[str, Any], outgoing: OutgoingBounds, ignored: tuple[str, ...]
+    given: Mapping[str, Any],
+    tls: HttpTlsSettings,
+    outgoing: OutgoingBounds,
+    ignored: tuple[str, ...],
 ) -> AuthorinoSettings:
     grpc, http = given["ext_auth_grpc_port"], given["ext_auth_http_port"]
     oidc = given["oidc_http_port"]
@@ -245,6 +250,7 @@ def _settings(
                 secrets=given["secret_label_selector"],
                 allow_host_subsets=given["allow_superseding_host_subsets"],
             ),
+            http_tls=tls,
             outgoing=outgoing,
             request_log=given["request_log"] or given["log_level"] is Level.DEBUG,
             log_level=given["log_level"],

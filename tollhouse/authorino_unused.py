@@ -1,4 +1,4 @@
-"""Authorino's flags that change nothing here, each with the reason, and those of TLS.
+"""Authorino's flags that change nothing here, each with the reason.
 
 They are read as strictly as the others, so that a mistake shows.
 """
@@ -8,18 +8,16 @@ from dataclasses import replace
 from typing import Any
 
 from tollhouse import flags
+from tollhouse.authorino_tls import IDLE_FLAGS
 from tollhouse.errors import UsageError
 from tollhouse.flags import Flag
 
 GROUP = "read, without effect"
-TLS = "TLS"
 
 _CLUSTER = "objects are not read from a cluster"
 _TRACES = "traces are not sent, Envoy's own spans show every call"
 _LOGGED = "headers, bodies, credentials and identities are not logged"
 _CALLS = "calls to the API server have the bounds of all outgoing calls"
-_NO_TLS = "not offered: ends the start"
-_PLAIN = "the listeners have no TLS"
 
 
 def _items(text: str) -> tuple[str, ...]:
@@ -94,30 +92,9 @@ NEEDLESS = {
 
 
 def unused(given: Mapping[str, Any]) -> tuple[str, ...]:
-    """A line for each of these flags that is given and has no effect.
-
-    Raises UsageError where a listener should have TLS: without it, it would be worse.
-    """
-    for flag in TLS_FLAGS:
-        if flag.help == _NO_TLS and given.get(flag.field):
-            raise UsageError(f"{flag.name}: TLS is not offered; let Envoy reach this without it")
+    """A line for each of these flags that is given and has no effect."""
     return tuple(
         f"{flag.name} has no effect: {flag.help}"
-        for flag in (*UNUSED, *TLS_FLAGS)
+        for flag in (*UNUSED, *IDLE_FLAGS)
         if flag.field in given and given[flag.field] != NEEDLESS.get(flag.field)
     )
-
-
-def _tls(name: str, help_text: str) -> tuple[Flag, Flag]:
-    fields = f"tls_{name}", f"oidc_tls_{name}"
-    one, other = (Flag(f, str, "TEXT", help_text, TLS, environment=f.upper()) for f in fields)
-    return one, other
-
-
-TLS_FLAGS = (
-    *_tls("cert", _NO_TLS),
-    *_tls("cert_key", _NO_TLS),
-    *_tls("min_version", _PLAIN),
-    *_tls("max_version", _PLAIN),
-    *_tls("cipher_suites", _PLAIN),
-)

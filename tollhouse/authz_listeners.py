@@ -8,7 +8,8 @@ from tollhouse.check_http import CheckHttp
 from tollhouse.manifests_source import ManifestsSource
 from tollhouse.oidc_http import OidcHttp
 from tollhouse.on_demand import OnDemand, OnDemandListeners
-from tollhouse.settings import ServeSettings
+from tollhouse.server_tls import ServerTls
+from tollhouse.settings import ServeSettings, TlsFiles
 
 
 def authz_listeners(
@@ -27,12 +28,18 @@ def authz_listeners(
                 settings.authz_http_listen,
                 check,
                 lambda: manifests.has_auth_configs,
+                _tls(settings.http_tls.authz_http),
             ),
             OnDemand(
                 "wristband discovery",
                 settings.oidc_listen,
                 oidc,
                 lambda: has_issuers(manifests.snapshot),
+                _tls(settings.http_tls.oidc),
             ),
         ]
     )
+
+
+def _tls(files: TlsFiles | None) -> ServerTls | None:
+    return None if files is None else ServerTls(files)

@@ -1,14 +1,18 @@
 """A small HTTP server for peers that are not trusted: connections, sizes and times have bounds."""
 
 import asyncio
+import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from aiohttp import web
 
-from tollhouse import http_side
+from _fastpath.errors import BindError
 from tollhouse.address import Address
+from tollhouse.binding import ensure_free
 
+HANDSHAKE_SECONDS = 5.0
+STOP_SECONDS = 2.0
 LINGER_SECONDS = 2.0  # for a peer that still sends what nobody reads, so that it sees the answer
 Handler = Callable[[web.BaseRequest], Awaitable[web.Response]]
 
@@ -59,18 +63,38 @@ class BoundedHttp:
     def __init__(self, handler: Handler, bounds: HttpBounds | None = None) -> None:
         self._handler = handler
         self._bounds = bounds or HttpBounds()
-        self._runner = web.ServerRunner(
-            _Connections(self._answered, self._bounds),
-            handle_signals=False,
-            shutdown_timeout=http_side.STOP_SECONDS,
-        )
+        self._connections = _Connections(self._answered, self._bounds)
+        self._listener: asyncio.Server | None = None
 
-    async def start(self, address: Address) -> str:
+    async def start(self, address: Address, tls: ssl.SSLContext | None = None) -> str:
         """Serve; returns the bound address. Raises BindError."""
-        return await http_side.listen(self._runner, address)
+        ensure_free(address)
+        loop = asyncio.get_running_loop()
+        seconds = None if tls is None else HANDSHAKE_SECONDS
+        try:
+            if address.path is not None:
+                self._listener = await loop.create_unix_server(
+                    self._connections, address.path, ssl=tls, ssl_handshake_timeout=seconds
+                )
+                return str(address)
+            self._listener = await loop.create_server(
+                self._connections,
+                address.host,
+                address.port,
+                ssl=tls,
+                ssl_handshake_timeout=seconds,
+            )
+        except OSError as error:
+            raise BindError(f"cannot listen on {address}: {error.strerror or error}") from error
+        host, port = self._listener.sockets[0].getsockname()[:2]
+        return str(Address(host, port))
 
     async def stop(self) -> None:
-        await self._runner.cleanup()
+        """Checks under way may finish, for a moment."""
+        if self._listener is not None:
+            self._listener.close()
+        self._connections.pre_shutdown()
+        await self._connections.shutdown(STOP_SECONDS)
 
     async def _answered(self, request: web.BaseRequest) -> web.Response:
         response = await self._handler(request)

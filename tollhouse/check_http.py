@@ -79,6 +79,7 @@ class CheckHttp:
                 if name.lower() != "host"
             ),
             body=body,
+            certificate=_certificate(request),
         )
         try:
             return _response(await self._decide(asked, request.remote or ""))
@@ -101,6 +102,13 @@ class CheckHttp:
 def _response(answer: HttpAnswer) -> web.Response:
     headers = CIMultiDict(answer.headers)
     return web.Response(status=answer.status, headers=headers, body=answer.body.encode() or None)
+
+
+def _certificate(request: web.BaseRequest) -> bytes | None:
+    """The TLS peer's, in DER; the handshake found it to be of the client CAs."""
+    transport = request.transport
+    connection = None if transport is None else transport.get_extra_info("ssl_object")
+    return None if connection is None else connection.getpeercert(binary_form=True)
 
 
 def _refused(status: int, reason: str) -> web.Response:

@@ -75,26 +75,21 @@ class HttpSide:
 
     async def start(self, address: Address) -> str:
         """Serve; returns the bound address. Raises BindError."""
-        return await listen(self._runner, address)
+        ensure_free(address)
+        await self._runner.setup()
+        site: web.BaseSite
+        if address.path is not None:
+            site = web.UnixSite(self._runner, address.path)
+        else:
+            site = web.TCPSite(self._runner, address.host, address.port)
+        try:
+            await site.start()
+        except OSError as error:
+            raise BindError(f"cannot listen on {address}: {error.strerror or error}") from error
+        if address.path is not None:
+            return str(address)
+        host, port = self._runner.addresses[0][:2]
+        return str(Address(host, port))
 
     async def stop(self) -> None:
         await self._runner.cleanup()
-
-
-async def listen(runner: web.BaseRunner, address: Address) -> str:
-    """Bind what a runner serves; returns the bound address. Raises BindError."""
-    ensure_free(address)
-    await runner.setup()
-    site: web.BaseSite
-    if address.path is not None:
-        site = web.UnixSite(runner, address.path)
-    else:
-        site = web.TCPSite(runner, address.host, address.port)
-    try:
-        await site.start()
-    except OSError as error:
-        raise BindError(f"cannot listen on {address}: {error.strerror or error}") from error
-    if address.path is not None:
-        return str(address)
-    host, port = runner.addresses[0][:2]
-    return str(Address(host, port))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from _fastpath.errors import BindError
 from tollhouse.address import Address
 from tollhouse.bounded_http import BoundedHttp, Handler
+from tollhouse.server_tls import ServerTls
 
 logger = logging.getLogger(__name__)
 
@@ -22,6 +23,7 @@ class OnDemand:
     address: Address | None
     handler: Handler
     wanted: Callable[[], bool]
+    tls: ServerTls | None = None
     server: BoundedHttp | None = field(default=None, init=False)
 
     async def open(self) -> None:
@@ -30,7 +32,8 @@ class OnDemand:
             return
         server = BoundedHttp(self.handler)
         try:
-            logger.info("%s on %s", self.name, await server.start(self.address))
+            context = None if self.tls is None else self.tls.context
+            logger.info("%s on %s", self.name, await server.start(self.address, context))
         except BindError:
             await server.stop()
             raise
@@ -47,6 +50,11 @@ class OnDemandListeners:
 
     def __init__(self, listeners: Sequence[OnDemand]) -> None:
         self._listeners = tuple(listeners)
+
+    @property
+    def tls(self) -> list[ServerTls]:
+        """Sources of configuration, like any other."""
+        return [listener.tls for listener in self._listeners if listener.tls is not None]
 
     async def open(self) -> None:
         """At the start, where a taken port ends it. Raises BindError."""

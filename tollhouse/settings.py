@@ -95,6 +95,42 @@ class StorageSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class TlsFiles:
+    """PEM files of a listener; client_ca: of certificates that its peers may show."""
+
+    certificate: Path
+    key: Path
+    client_ca: Path | None = None
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        return tuple(p for p in (self.certificate, self.key, self.client_ca) if p is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class HttpTlsSettings:
+    """TLS of the HTTP listeners of authorization; a certificate and its key go together."""
+
+    authz_http_certificate_file: Path | None = None
+    authz_http_key_file: Path | None = None
+    authz_http_client_ca_file: Path | None = None
+    oidc_certificate_file: Path | None = None
+    oidc_key_file: Path | None = None
+
+    @property
+    def authz_http(self) -> TlsFiles | None:
+        certificate, key = self.authz_http_certificate_file, self.authz_http_key_file
+        if certificate is None or key is None:
+            return None
+        return TlsFiles(certificate, key, self.authz_http_client_ca_file)
+
+    @property
+    def oidc(self) -> TlsFiles | None:
+        certificate, key = self.oidc_certificate_file, self.oidc_key_file
+        return None if certificate is None or key is None else TlsFiles(certificate, key)
+
+
+@dataclass(frozen=True, slots=True)
 class WatchSettings:
     """Which objects are taken, by namespace ("" for all) and labels.
 
@@ -179,6 +215,7 @@ class ServeSettings:
     bounds: Bounds = field(default_factory=Bounds)
     counters: StorageSettings = field(default_factory=StorageSettings)
     watched: WatchSettings = field(default_factory=WatchSettings)
+    http_tls: HttpTlsSettings = field(default_factory=HttpTlsSettings)
     outgoing: OutgoingBounds = field(default_factory=OutgoingBounds)
     """What calls of evaluators to other servers may take, and where they may go."""
 

@@ -1,8 +1,9 @@
 """From an HTTP request to a CheckRequest."""
 
+import ssl
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl, quote, urlencode
 
 from envoy.service.auth.v3 import external_auth_pb2
 
@@ -12,7 +13,8 @@ from authz.http.forwarded import CHECK, FAMILIES, Forwarded
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
     """As it arrived. target: path and query as sent. host: of the Host header. headers: names in
-    lower case, without Host, repeated ones repeated; bytes that are no UTF-8 as surrogates."""
+    lower case, without Host, repeated ones repeated; bytes that are no UTF-8 as surrogates.
+    certificate: the TLS peer's, in DER."""
 
     method: str
     target: str
@@ -20,6 +22,7 @@ class HttpRequest:
     protocol: str
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     body: bytes = field(default=b"", repr=False)
+    certificate: bytes | None = field(default=None, repr=False)
 
     @property
     def path(self) -> str:
@@ -38,11 +41,19 @@ def check_request_of(request: HttpRequest) -> bytes:
     read = FAMILIES[request.path]
     if read is None:
         query = _sorted_query(request.target.partition("?")[2])
-        return _encoded(request, Forwarded(request.method, CHECK, request.host), query)
-    return _encoded(request, read(request.host, dict(_repeated(request.headers))), "")
+        message = _message(request, Forwarded(request.method, CHECK, request.host), query)
+        # Below `/check` it is the proxy's, which says nothing of who calls.
+        if request.certificate is not None:
+            pem = ssl.DER_cert_to_PEM_cert(request.certificate)
+            message.attributes.source.certificate = quote(pem, safe="")
+    else:
+        message = _message(request, read(request.host, dict(_repeated(request.headers))), "")
+    return bytes(message.SerializeToString())
 
 
-def _encoded(request: HttpRequest, original: Forwarded, query: str) -> bytes:
+def _message(
+    request: HttpRequest, original: Forwarded, query: str
+) -> external_auth_pb2.CheckRequest:
     message = external_auth_pb2.CheckRequest()
     http = message.attributes.request.http
     http.method = _text(original.method)
@@ -58,7 +69,7 @@ def _encoded(request: HttpRequest, original: Forwarded, query: str) -> bytes:
         http.body = request.body.decode()
     except UnicodeDecodeError:
         http.raw_body = request.body
-    return bytes(message.SerializeToString())
+    return message
 
 
 def _joined(headers: Iterable[tuple[str, str]]) -> Mapping[str, str]:

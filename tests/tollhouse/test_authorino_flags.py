@@ -12,11 +12,12 @@ from tollhouse.__main__ import main
 from tollhouse.address import Address
 from tollhouse.authorino_flags import DEFAULTS, FLAGS, parse
 from tollhouse.authorino_settings import AuthorinoSettings, AuthorinoVersion
-from tollhouse.authorino_unused import TLS_FLAGS, UNUSED
+from tollhouse.authorino_tls import FILE_FLAGS, IDLE_FLAGS
+from tollhouse.authorino_unused import UNUSED
 from tollhouse.errors import UsageError
 from tollhouse.flags import Flag
 from tollhouse.log import Format, Level
-from tollhouse.settings import ServeSettings, WatchSettings
+from tollhouse.settings import ServeSettings, TlsFiles, WatchSettings
 
 
 def settings(*arguments: str, **environment: str) -> AuthorinoSettings:
@@ -209,12 +210,28 @@ def test_what_says_the_default_is_not_told() -> None:
     assert replace(given, ignored=()) == settings()
 
 
-@pytest.mark.parametrize("name", ["cert", "cert_key"])
-@pytest.mark.parametrize("listener", ["tls", "oidc_tls"])
-def test_certificates_end_the_start(name: str, listener: str) -> None:
-    variable = f"{listener}_{name}".upper()
-    with pytest.raises(UsageError, match="TLS is not offered"):
-        settings(**{variable: "tls.crt"})
+def test_certificates_are_for_http() -> None:
+    files = TlsFiles(Path("c"), Path("k"))
+    oidc = settings(OIDC_TLS_CERT="c", OIDC_TLS_CERT_KEY="k").serve.http_tls
+    assert (oidc.authz_http, oidc.oidc) == (None, files)
+    pair = "--tls-cert", "c", "--tls-cert-key", "k"
+    check = settings("--ext-auth-grpc-port", "0", *pair).serve.http_tls
+    assert (check.authz_http, check.oidc) == (files, None)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--tls-cert", "c", "--tls-cert-key", "k"), "gRPC has no TLS"),
+        (("--tls-cert", "c"), "--tls-cert and --tls-cert-key go together"),
+        (("--oidc-tls-cert-key", "k"), "--oidc-tls-cert and --oidc-tls-cert-key go together"),
+        (("--oidc-tls-min-version", "1.3"), "TLS 1.2 cannot be shut off"),
+        (("--tls-max-version", "2"), "expected one of 1.0, 1.1, 1.2, 1.3"),
+    ],
+)
+def test_less_tls_than_is_asked_for_ends_the_start(words: tuple[str, ...], told: str) -> None:
+    with pytest.raises(UsageError, match=told):
+        settings(*words)
 
 
 def test_help_and_page_tell_every_flag(capsys: pytest.CaptureFixture[str]) -> None:
@@ -223,7 +240,7 @@ def test_help_and_page_tell_every_flag(capsys: pytest.CaptureFixture[str]) -> No
     assert caught.value.code == 0
     told = capsys.readouterr().out
     page = (Path(__file__).parents[2] / "docs" / "authorino.md").read_text()
-    for flag in (*FLAGS, *UNUSED, *TLS_FLAGS):
+    for flag in (*FLAGS, *FILE_FLAGS, *UNUSED, *IDLE_FLAGS):
         assert flag.name in told
         assert f"`{flag.name}" in page, flag.name
         if flag.environment:

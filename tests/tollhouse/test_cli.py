@@ -28,6 +28,7 @@ from tollhouse.settings import (
     Transport,
 )
 from tollhouse.storage_flags import STORAGE_FLAGS
+from tollhouse.tls_flags import TLS_FLAGS
 from tollhouse.top_flags import TOP_FLAGS
 
 EXAMPLES = {
@@ -113,6 +114,7 @@ def test_every_setting_has_a_flag() -> None:
         "counter_changes",
         "admin_token",
         "watched",
+        "http_tls",
     }
     assert settings == {flag.field for flag in SERVE_FLAGS} == EXAMPLES.keys()
     assert {f"bound_{field.name}" for field in fields(Bounds)} == {f.field for f in BOUND_FLAGS}
@@ -220,7 +222,7 @@ def test_check_takes_paths_and_strictness() -> None:
 @pytest.mark.parametrize(
     ("command", "flags"),
     [
-        ("serve", SERVE_FLAGS + STORAGE_FLAGS + OUTGOING_FLAGS + BOUND_FLAGS),
+        ("serve", SERVE_FLAGS + STORAGE_FLAGS + TLS_FLAGS + OUTGOING_FLAGS + BOUND_FLAGS),
         ("check", CHECK_FLAGS),
         ("counters", SERVER_FLAGS + COUNTERS_FLAGS),
         ("top", SERVER_FLAGS + TOP_FLAGS),
