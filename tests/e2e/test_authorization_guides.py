@@ -1,10 +1,8 @@
-"""The scenarios of Authorino's user guides behind a real Envoy, with a real OpenID provider."""
+"""The scenarios of Authorino's user guides behind a real Envoy; those of identity sources are in
+test_identity_guides.py."""
 
-import asyncio
 import string
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +10,8 @@ import pytest
 import yaml
 from aiohttp import web
 
-from tests.authz.oidc_provider import CLIENT_ID, CLIENT_SECRET, OidcProvider
+from tests.authz.oidc_provider import OidcProvider
+from tests.e2e.async_servers import on_own_loop
 from tests.e2e.bootstrap import bootstrap, cluster, ext_authz, route
 from tests.e2e.processes import Answer, Envoy, Tollhouse, eventually, upstream
 
@@ -33,7 +32,6 @@ SECRETS = {
         {"group": "users"},
         {"api_key": "amFuZTpw"},
     ),
-    "client": ({}, {"clientID": CLIENT_ID, "clientSecret": CLIENT_SECRET}),
 }
 USERS = {
     "john": {"realm_access": {"roles": ["member"]}, "email_verified": True},
@@ -54,27 +52,6 @@ class Provider(OidcProvider):
 
     async def number(self, request: web.Request) -> web.Response:
         return web.json_response({"n": self.hits["/number"]})
-
-
-@contextmanager
-def provider() -> Iterator[Provider]:
-    """Served by an event loop on a thread of its own."""
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
-    made = Provider(users={name: dict(claims) for name, claims in USERS.items()})
-
-    def wait(work: Any) -> Any:
-        return asyncio.run_coroutine_threadsafe(work, loop).result(10)
-
-    try:
-        wait(made.__aenter__())
-        yield made
-        wait(made.__aexit__(None, None, None))
-    finally:
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.close()
 
 
 def manifests(names: dict[str, str]) -> Iterator[dict[str, Any]]:
@@ -119,7 +96,7 @@ class Guides:
 def guides(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guides]:
     folder = tmp_path_factory.mktemp("guides")
     (folder / "manifests").mkdir()
-    with provider() as idp, upstream() as echo:
+    with on_own_loop(Provider()) as idp, upstream() as echo:
         names = {
             "ISSUER": idp.issuer,
             "opaque": idp.opaque("peter"),

@@ -1,19 +1,16 @@
 """Authorino's guides to introspection, user info, UMA resources and Kubernetes' reviews, behind a
 real Envoy: the OpenID provider is Authlib's, the API server a small one of the tests."""
 
-import asyncio
-import threading
 from collections.abc import Iterator
-from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import pytest
 
 from tests.authz.kubernetes_server import KubernetesServer, kubernetes_server
 from tests.authz.oidc_provider import CLIENT_ID, CLIENT_SECRET
 from tests.authz.uma_provider import UmaProvider
+from tests.e2e.async_servers import on_own_loop
 from tests.e2e.bootstrap import bootstrap, cluster, ext_authz, route
 from tests.e2e.processes import Answer, Envoy, Tollhouse, eventually, upstream
 
@@ -92,48 +89,28 @@ stringData: {api_key: key-of-consumer-2}
 """
 
 
+@dataclass(frozen=True)
 class Servers:
-    """They run in a thread with an event loop of its own; tests set their plain attributes."""
+    """Tests set the plain attributes of their state."""
 
     provider: UmaProvider
     kubernetes: KubernetesServer
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._end = asyncio.Event()
-        self._loop = asyncio.new_event_loop()
-        self._ready = threading.Event()
-        self._thread = threading.Thread(target=self._loop.run_until_complete, args=[self._serve()])
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        assert self._ready.wait(20)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._loop.call_soon_threadsafe(self._end.set)
-        self._thread.join()
-        self._loop.close()
-
-    async def _serve(self) -> None:
-        async with AsyncExitStack() as stack:
-            self.provider = await stack.enter_async_context(UmaProvider(path="/realms/kuadrant"))
-            self.kubernetes = await stack.enter_async_context(kubernetes_server(self._folder))
-            self._ready.set()
-            await self._end.wait()
-
 
 @pytest.fixture(scope="module")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
-    with Servers(tmp_path_factory.mktemp("servers")) as servers:
-        provider = servers.provider
+    folder = tmp_path_factory.mktemp("servers")
+    with (
+        on_own_loop(UmaProvider(path="/realms/kuadrant")) as provider,
+        on_own_loop(kubernetes_server(folder)) as kubernetes,
+    ):
         provider.users = {name: {"email": f"{name}@kuadrant.test"} for name in ("john", "jane")}
         provider.resources = {
             "g1": {"_id": "g1", "owner": {"id": "john"}},
             "g2": {"_id": "g2", "owner": {"id": "jane"}},
         }
         provider.uris = {"/greetings/1": ["g1"], "/greetings/2": ["g2"]}
-        yield servers
+        yield Servers(provider, kubernetes)
 
 
 @pytest.fixture(scope="module")
