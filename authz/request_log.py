@@ -82,7 +82,14 @@ class RequestLog:
 
 def _address(peer: Mapping[str, Any] | None) -> Mapping[str, Any]:
     """Without its certificate, labels and principal."""
-    return {"address": peer["address"]} if peer and "address" in peer else {}
+    return {"address": _whole(peer["address"])} if peer and "address" in peer else {}
+
+
+def _whole(value: object) -> object:
+    """Ports without a fraction; numbers of the document have one."""
+    if isinstance(value, Mapping):
+        return {name: _whole(part) for name, part in value.items()}
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _cut(text: object) -> str:

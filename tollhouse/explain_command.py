@@ -21,7 +21,9 @@ def run(settings: ExplainSettings) -> int:
             raise StartError(reason)
     request = check_request_of(settings)
     try:
-        found = asyncio.run(explain(settings.manifests, request, settings.timeout_seconds))
+        found = asyncio.run(
+            explain(settings.manifests, request, settings.timeout_seconds, settings.outgoing)
+        )
     except RpcError as error:
         raise StartError(f"the request is refused: {error.message}") from error
     if settings.json:

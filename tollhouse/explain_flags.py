@@ -5,8 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tollhouse import flags
+from authz.outgoing.bounds import OutgoingBounds
+from tollhouse import flags, outgoing_flags
 from tollhouse.errors import UsageError
+from tollhouse.outgoing_flags import OUTGOING_FLAGS
 
 DIRS = "TOLLHOUSE_DIR"
 
@@ -22,7 +24,8 @@ the request:
   --body @FILE reads the body from a file.
 
 environment:
-  {DIRS} holds the paths of --manifests separated by colons.
+  {DIRS} holds the paths of --manifests separated by colons; --outgoing-… have the variables
+  that tollhouse serve takes.
 
 exit codes:
   0  explained, whatever the answer     1  unreadable input     2  unusable command line
@@ -49,6 +52,7 @@ class ExplainSettings:
     attributes: Path | None = None
     timeout_seconds: float = 10.0
     json: bool = False
+    outgoing: OutgoingBounds = field(default_factory=OutgoingBounds)
 
 
 def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> ExplainSettings:
@@ -72,6 +76,7 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> ExplainSe
         attributes=None if given.attributes is None else flags.path(given.attributes),
         timeout_seconds=_seconds(given.timeout),
         json=given.json,
+        outgoing=outgoing_flags.read(vars(given), environment),
     )
 
 
@@ -99,6 +104,7 @@ def _parser() -> argparse.ArgumentParser:
         "--timeout", default="10", metavar="SECONDS", help="for the request (default: 10)"
     )
     made.add_argument("--json", action="store_true", help="print JSON instead of tables")
+    flags.add(made, OUTGOING_FLAGS, outgoing_flags.defaults())
     return made
 
 

@@ -16,6 +16,8 @@ from _fastpath.plan import Plans
 from _fastpath.rpc import Metadata
 from authz.configuration import Configuration
 from authz.http.answer import HttpAnswer, http_answer_of
+from authz.outgoing.bounds import OutgoingBounds
+from authz.outgoing.client import Outgoing
 from authz.service import AuthorizationService
 from authz.services import Services
 from authz.step import Step
@@ -57,9 +59,11 @@ class _Call:
         """Nobody sees them."""
 
 
-async def explain(manifests: Sequence[Path], request: bytes, timeout_s: float) -> Explanation:
+async def explain(
+    manifests: Sequence[Path], request: bytes, timeout_s: float, outgoing: OutgoingBounds
+) -> Explanation:
     """Decide an encoded CheckRequest without callbacks. Raises RpcError when it is none."""
-    services, series, plans = Services(), Series(1), Plans(1)
+    services, series, plans = Services(outgoing=Outgoing(outgoing)), Series(1), Plans(1)
     try:
         configuration = Configuration(services, series)
         objects = AuthorizationObjects(configuration)

@@ -75,6 +75,7 @@ def test_answer_follows_its_request(logging_lanes: Lanes, told: Callable[[], lis
             },
         },
     )
+    assert '"PortValue": 1234}' in json.dumps(first)
     assert evaluator[:2] == (".authpipeline.identity", "evaluator succeeded")
     assert evaluator[2]["evaluator"] == "keys"
     assert evaluator[2]["type"] == "IDENTITY_APIKEY"

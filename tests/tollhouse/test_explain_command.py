@@ -6,7 +6,12 @@ from typing import Any
 
 import pytest
 
+from tests.authz.http_backend import http_backend
 from tollhouse.__main__ import main
+from tollhouse.explain_flags import parse
+from tollhouse.explain_request import check_request_of
+from tollhouse.explain_view import json_view
+from tollhouse.explanation import explain
 
 MANIFESTS = """\
 apiVersion: authorino.kuadrant.io/v1beta3
@@ -153,3 +158,35 @@ def test_table_is_for_people(manifests: Path, capsys: pytest.CaptureFixture[str]
 def test_unreadable_manifests(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["explain", "--manifests", str(tmp_path / "nowhere"), "--host", "a"]) == 1
     assert "cannot be read" in capsys.readouterr().err
+
+
+CALLING = """\
+apiVersion: authorino.kuadrant.io/v1beta3
+kind: AuthConfig
+metadata: {name: calling, namespace: shop}
+spec:
+  hosts: [calling.com]
+  metadata:
+    country: {http: {url: "BACKEND/country"}}
+    away: {http: {url: "BACKEND/away"}, when: [{predicate: "false"}]}
+  callbacks:
+    tell: {http: {url: "BACKEND/callback", method: POST}}
+"""
+
+
+async def test_sources_are_asked_and_callbacks_are_not_sent(tmp_path: Path) -> None:
+    async with http_backend() as backend:
+        backend.says("/country", {"code": "GB", "token": "secret"})
+        place = tmp_path / "a.yaml"
+        place.write_text(CALLING.replace("BACKEND", backend.url.rstrip("/")))
+        settings = parse(["--manifests", str(place), "--host", "calling.com"], {})
+        request = check_request_of(settings)
+        found = await explain(settings.manifests, request, 10, settings.outgoing)
+        seen = [call.target for call in backend.seen]
+    assert seen == ["/country"]
+    view = json_view(found)
+    steps = {step["name"]: step for step in view["steps"]}
+    assert steps["country"]["result"] == {"code": "GB", "token": "***"}
+    assert (steps["away"]["outcome"], steps["tell"]["outcome"]) == ("ignored", "ignored")
+    assert steps["tell"]["reason"] == "dry run"
+    assert view["lane"].startswith("full: ")
