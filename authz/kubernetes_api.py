@@ -25,7 +25,6 @@ from yaml import YAMLError
 
 from authz.errors import AuthzError
 from authz.json_text import read_json
-from authz.outgoing.bounds import OutgoingBounds
 from authz.outgoing.client import Outgoing
 from authz.outgoing.errors import OutgoingError
 from authz.outgoing.message import OutgoingRequest, OutgoingResponse
@@ -36,7 +35,6 @@ LOAD_S = 30.0  # a kubeconfig may have a program fetch the credential
 RETRY_S = 5.0  # between two of these, and before a credential counts as expired
 _MOST_MESSAGE = 1024
 HOME = Path.home() / ".kube" / "config"
-BOUNDS = OutgoingBounds()
 # What kubernetes_asyncio lets through when a file is not what it expects.
 _UNREADABLE = (
     ConfigException,
@@ -57,7 +55,6 @@ class KubernetesFailed(AuthzError):
 @dataclass(frozen=True, slots=True)
 class _Server:
     configuration: Configuration = field(repr=False)
-    outgoing: Outgoing
     loaded_at: float
 
 
@@ -67,6 +64,7 @@ class KubernetesApi:
 
     def __init__(self, environment: Mapping[str, str] = os.environ) -> None:
         self._environment = environment
+        self.outgoing = Outgoing()
         self._server: _Server | None = None
         self._loading: asyncio.Task[_Server] | None = None
         self._next_attempt = -math.inf
@@ -89,21 +87,20 @@ class KubernetesApi:
             raise KubernetesFailed(NO_SERVER) from None
         body = json.dumps(document, separators=(",", ":")).encode()
         try:
-            response = await server.outgoing.shared(
-                (resource, body), lambda: _posted(server, resource, body, timeout_s)
+            response = await self.outgoing.shared(
+                (resource, body), lambda: self._posted(server, resource, body, timeout_s)
             )
         except OutgoingError as error:
             raise KubernetesFailed(f"Kubernetes API: {error}") from error
         if response.status == 401 and server.loaded_at + RETRY_S <= _now():
-            await self._forget(server)  # its credential has expired, so look for another one
+            self._server = None  # its credential has expired, so look for another one
         return _status(response)
 
     async def close(self) -> None:
         if self._loading is not None:
             self._loading.cancel()
             await asyncio.wait([self._loading])
-        if self._server is not None:
-            await self._forget(self._server)
+        await self.outgoing.close()
 
     def _in_cluster(self) -> bool:
         host = self._environment.get("KUBERNETES_SERVICE_HOST")
@@ -134,7 +131,8 @@ class KubernetesApi:
             self._next_attempt = _now() + RETRY_S
             logger.warning("the configuration of the Kubernetes API cannot be used: %s", what)
             raise KubernetesFailed(NO_SERVER) from error
-        return _Server(configuration, Outgoing(BOUNDS, tls=tls), _now())
+        await self.outgoing.trust(tls)
+        return _Server(configuration, _now())
 
     async def _configuration(self) -> Configuration:
         configuration = Configuration()
@@ -149,10 +147,16 @@ class KubernetesApi:
         )
         return configuration
 
-    async def _forget(self, server: _Server) -> None:
-        if self._server is server:
-            self._server = None
-        await server.outgoing.close()
+    async def _posted(
+        self, server: _Server, resource: str, body: bytes, timeout_s: float | None
+    ) -> OutgoingResponse:
+        headers = [("Content-Type", "application/json"), ("Accept", "application/json")]
+        settings = await server.configuration.auth_settings()  # reads a rotated token anew
+        if "BearerToken" in settings:
+            headers.append(("Authorization", settings["BearerToken"]["value"]))
+        url = f"{server.configuration.host}{resource}"
+        request = OutgoingRequest("POST", url, tuple(headers), body, timeout_s)
+        return await self.outgoing.send(request)
 
 
 def _now() -> float:
@@ -169,17 +173,6 @@ def _tls_context(configuration: Configuration) -> ssl.SSLContext:
     if configuration.cert_file:
         context.load_cert_chain(configuration.cert_file, configuration.key_file)
     return context
-
-
-async def _posted(
-    server: _Server, resource: str, body: bytes, timeout_s: float | None
-) -> OutgoingResponse:
-    headers = [("Content-Type", "application/json"), ("Accept", "application/json")]
-    settings = await server.configuration.auth_settings()  # reads a rotated token anew
-    if "BearerToken" in settings:
-        headers.append(("Authorization", settings["BearerToken"]["value"]))
-    url = f"{server.configuration.host}{resource}"
-    return await server.outgoing.send(OutgoingRequest("POST", url, tuple(headers), body, timeout_s))
 
 
 def _status(response: OutgoingResponse) -> Mapping[str, object]:

@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 
 from authz.evaluators.client_token import SecretKey, secret_text
 from authz.fields import Fields
+from authz.jwt.token import MOST_TOKEN_BYTES
 from authz.opening import Opening
 from authz.outgoing.errors import BadRequest
 from authz.outgoing.message import OutgoingRequest
@@ -54,9 +55,16 @@ def open_credentials(opening: Opening, name: str) -> ClientCredentials:
     return ClientCredentials(*texts)
 
 
+def token_text(credential: bytes) -> str:
+    """Raises ValueError for what no server would take for a token."""
+    if len(credential) > MOST_TOKEN_BYTES:
+        raise ValueError("the credential is too long")
+    return credential.decode()
+
+
 def bearer_header(credential: bytes) -> tuple[str, str]:
-    """Raises BadRequest for what no header can carry."""
+    """Raises BadRequest."""
     try:
-        return "Authorization", f"Bearer {credential.decode()}"
-    except UnicodeDecodeError:
-        raise BadRequest("the credential is no text") from None
+        return "Authorization", f"Bearer {token_text(credential)}"
+    except ValueError:
+        raise BadRequest("the credential is no token") from None

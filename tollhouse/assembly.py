@@ -135,7 +135,7 @@ class Assembly:
         self._collectors: list[Collector] = [
             ConfigurationCollector(plans, self._manifests, self.reloading),
             TransportCollector(self.server.stats),
-            OutgoingCollector(self.services.outgoing),
+            OutgoingCollector(self.services.outgoing, self.services.kubernetes.outgoing),
             CallbackCollector(self.services.callbacks),
         ]
         durations = self._authorization.metrics.durations

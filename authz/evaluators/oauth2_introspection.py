@@ -16,6 +16,7 @@ from authz.oauth_client import (
     open_credentials,
     read_credentials_ref,
     read_url,
+    token_text,
 )
 from authz.opening import Opening
 from authz.outgoing.client import Outgoing
@@ -59,9 +60,9 @@ class IntrospectedIdentity(IdentityEvaluator):
         if credential is None:
             raise Unauthenticated(CREDENTIAL_MISSING)
         try:
-            token = credential.decode()
-        except UnicodeDecodeError:
-            raise Unauthenticated(NOT_ACTIVE) from None  # RFC 6749 A.12: tokens are ASCII
+            token = token_text(credential)
+        except ValueError:
+            raise Unauthenticated(NOT_ACTIVE) from None
         try:
             response = await self._outgoing.shared((self, token), lambda: self._asked(token))
         except OutgoingError as error:

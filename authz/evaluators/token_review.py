@@ -11,6 +11,7 @@ from authz.errors import Unauthenticated, Unavailable
 from authz.evaluator import IdentityEvaluator, Turn
 from authz.fields import Fields
 from authz.kubernetes_api import KubernetesApi, KubernetesFailed
+from authz.oauth_client import token_text
 from authz.opening import Opening
 
 RESOURCE = "/apis/authentication.k8s.io/v1/tokenreviews"
@@ -41,14 +42,16 @@ class ReviewedIdentity(IdentityEvaluator):
             raise Unauthenticated(CREDENTIAL_MISSING)
         audiences = self._spec.audiences or (_host(turn),)
         try:
-            review = {
-                "apiVersion": "authentication.k8s.io/v1",
-                "kind": "TokenReview",
-                "spec": {"token": credential.decode(), "audiences": audiences},
-            }
-            status = await self._kubernetes.review(RESOURCE, review, self._spec.timeout_s)
-        except UnicodeDecodeError:
+            token = token_text(credential)
+        except ValueError:
             raise Unauthenticated(NOT_AUTHENTICATED) from None
+        review = {
+            "apiVersion": "authentication.k8s.io/v1",
+            "kind": "TokenReview",
+            "spec": {"token": token, "audiences": audiences},
+        }
+        try:
+            status = await self._kubernetes.review(RESOURCE, review, self._spec.timeout_s)
         except KubernetesFailed as error:
             raise Unauthenticated(str(error)) from error
         if status.get("authenticated") is not True or not _meant(status, audiences):

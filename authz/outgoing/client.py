@@ -43,20 +43,17 @@ NAMES_S = 10  # resolved names are remembered so long
 class Outgoing:
     """One per process, used on its event loop. Proxy variables and cookies have no effect.
 
-    `tls`: instead of the system's authorities and `OutgoingBounds.ca_file`.
     `outcomes` counts calls as "answered" or by the `outcome` of their error.
     """
 
-    def __init__(
-        self, bounds: OutgoingBounds | None = None, tls: ssl.SSLContext | None = None
-    ) -> None:
+    def __init__(self, bounds: OutgoingBounds | None = None) -> None:
         self.bounds = bounds or OutgoingBounds()
         self.outcomes: Counter[str] = Counter()
         self.destinations = DestinationTable(self.bounds)
         self._guard = Guard(self.bounds.allowed)
         self._resolver = GuardedResolver(self._guard)
         self._flights = SingleFlight()
-        self._tls = tls
+        self._tls: ssl.SSLContext | None = None
         self._session: ClientSession | None = None
 
     async def send(
@@ -99,6 +96,12 @@ class Outgoing:
         except OSError as error:
             raise ConnectionFailed from error
         return [result["host"] for result in found]
+
+    async def trust(self, tls: ssl.SSLContext) -> None:
+        """From now on, instead of the system's authorities and `OutgoingBounds.ca_file`; open
+        connections end."""
+        await self.close()
+        self._tls = tls
 
     async def close(self) -> None:
         await self._resolver.close()

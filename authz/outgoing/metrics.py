@@ -1,5 +1,6 @@
 """Metrics of outgoing calls."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from prometheus_client import Metric
@@ -10,10 +11,11 @@ from authz.outgoing.client import Outgoing
 
 
 class OutgoingCollector(Collector):
-    """Destinations get a label only while their circuit is open, and they are bounded then too."""
+    """Of all clients together. Destinations get a label only while their circuit is open, and they
+    are bounded then too."""
 
-    def __init__(self, outgoing: Outgoing) -> None:
-        self._outgoing = outgoing
+    def __init__(self, *clients: Outgoing) -> None:
+        self._clients = clients
 
     def describe(self) -> Iterable[Metric]:
         """Names for the registry to keep apart."""
@@ -21,11 +23,13 @@ class OutgoingCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         calls, opened, open_now = _families()
-        for outcome, number in sorted(self._outgoing.outcomes.items()):
+        outcomes = sum((client.outcomes for client in self._clients), Counter())
+        for outcome, number in sorted(outcomes.items()):
             calls.add_metric([outcome], number)
-        opened.add_metric([], self._outgoing.destinations.opened())
-        for scheme, host, port in self._outgoing.destinations.open_circuits():
-            open_now.add_metric([f"{scheme}://{host}:{port}"], 1)
+        opened.add_metric([], sum(client.destinations.opened() for client in self._clients))
+        for client in self._clients:
+            for scheme, host, port in client.destinations.open_circuits():
+                open_now.add_metric([f"{scheme}://{host}:{port}"], 1)
         yield from (calls, opened, open_now)
 
 

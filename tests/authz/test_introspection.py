@@ -89,7 +89,8 @@ async def test_the_hint_is_for_access_tokens_unless_told(
 async def test_no_credential_asks_nobody(services: Services, backend: Backend) -> None:
     evaluator = opened(services, backend.url)
     assert await reason(evaluator, None) == "credential not found"
-    assert await reason(evaluator, b"\xff") == "token is not active"
+    for no_token in (b"\xff", b"a" * 40_000):
+        assert await reason(evaluator, no_token) == "token is not active"
     assert backend.seen == []
 
 

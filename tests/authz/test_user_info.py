@@ -150,7 +150,7 @@ async def test_a_url_is_asked_with_whatever_credential_there_was(services: Servi
         reason = "the identity came without a credential to ask with"
         for nobody in (None, identified(AUTHENTICATION["anonymous"], None, None)):
             assert await failure(evaluator, services, nobody) == reason
-        for hostile in (b"a\r\nx-admin: 1", b"\xff"):
+        for hostile in (b"a\r\nx-admin: 1", b"\xff", b"a" * 40_000):
             who = identified(AUTHENTICATION["apiKey"], None, hostile)
             reason = await failure(evaluator, services, who)
             assert reason.startswith("user info request failed: ")
