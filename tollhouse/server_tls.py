@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import ssl
+from collections.abc import Sequence
 
 from tollhouse.errors import StartError
 from tollhouse.settings import TlsFiles
@@ -17,11 +18,13 @@ class ServerTls:
     ends its handshake.
     """
 
-    def __init__(self, files: TlsFiles) -> None:
+    def __init__(self, files: TlsFiles, alpn: Sequence[str] = ("http/1.1",)) -> None:
+        """alpn: protocols that are offered, the best first (RFC 7301)."""
         self._files = files
+        self._alpn = list(alpn)
         self.paths = files.paths
         self._read: list[bytes] = []
-        self._current = self.context = _made(files)
+        self._current = self.context = _made(files, self._alpn)
         # A context forgets no CA, so each handshake is handed the one of the newest files.
         self.context.sni_callback = self._hand_over
 
@@ -45,7 +48,7 @@ class ServerTls:
         read = [path.read_bytes() for path in self.paths]
         if read == self._read:
             return False
-        context = _made(self._files)
+        context = _made(self._files, self._alpn)
         # No password: OpenSSL would ask for one on the terminal.
         context.load_cert_chain(self._files.certificate, self._files.key, password=lambda: b"")
         if self._files.client_ca is not None:
@@ -57,10 +60,10 @@ class ServerTls:
         peer.context = self._current
 
 
-def _made(files: TlsFiles) -> ssl.SSLContext:
+def _made(files: TlsFiles, alpn: list[str]) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_alpn_protocols(["http/1.1"])
+    context.set_alpn_protocols(alpn)
     # A resumed session would keep a certificate whose CA is gone.
     context.options |= ssl.OP_NO_TICKET
     context.num_tickets = 0
