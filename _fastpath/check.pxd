@@ -3,6 +3,7 @@ from _fastpath.check_decision cimport Tables
 from _fastpath.handler cimport NativeHandler
 from _fastpath.identity cimport IdentityTable
 from _fastpath.plan cimport Plans
+from _fastpath.remembered cimport RememberedTable
 
 
 cdef class CheckDecider:
@@ -10,6 +11,7 @@ cdef class CheckDecider:
     cdef tuple constants
     cdef Plans plans
     cdef IdentityTable identities
+    cdef RememberedTable remembered
     cdef Series series
     cdef readonly NativeHandler check
     cdef void register(self, Series series) except *

@@ -2,6 +2,7 @@ from _fastpath.cells import Series
 from _fastpath.handler import NativeHandler
 from _fastpath.identity import IdentityTable
 from _fastpath.plan import Plans
+from _fastpath.remembered import RememberedTable
 
 class CheckDecider:
     """Decides envoy.service.auth.v3.Authorization/Check as `rule.Rule` describes.
@@ -16,6 +17,12 @@ class CheckDecider:
     """
 
     check: NativeHandler
-    def __init__(self, plans: Plans, identities: IdentityTable, series: Series) -> None: ...
+    def __init__(
+        self,
+        plans: Plans,
+        identities: IdentityTable,
+        series: Series,
+        remembered: RememberedTable | None = None,
+    ) -> None: ...
 
 NOT_READY: str

@@ -20,10 +20,11 @@ from _fastpath.check_decision cimport (
     CODE_UNAVAILABLE,
     STEP_FAILED,
     STEP_NO,
-    STEP_NO_MEMORY,
+    STEP_DEFER,
     STEP_YES,
     Constant,
     Decision,
+    Results,
     Step,
     Tables,
     decision_root,
@@ -31,6 +32,7 @@ from _fastpath.check_decision cimport (
     view_of,
 )
 from _fastpath.check_denial cimport condition_failed
+<<<<<<< HEAD
 from _fastpath.check_phases cimport authenticate, authorize, grant
 from _fastpath.check_view cimport (
     DECODE_MALFORMED,
@@ -41,6 +43,12 @@ from _fastpath.check_view cimport (
     MetadataView,
     decode_check,
 )
+=======
+from _fastpath.check_identity cimport authenticate
+from _fastpath.check_phases cimport authorize, fetch
+from _fastpath.check_success cimport grant
+from _fastpath.check_view cimport DECODE_MALFORMED, DECODED, CheckView, Decoded, decode_check
+>>>>>>> 24eff0c (Decide entry by entry in the native lane)
 from _fastpath.handler cimport (
     OUTCOME_ANSWER,
     OUTCOME_DEFER,
@@ -51,6 +59,7 @@ from _fastpath.handler cimport (
 from _fastpath.host_index cimport HostName, HostOwner, Hosts, find_owner, normalize
 from _fastpath.identity cimport IdentityTable
 from _fastpath.plan cimport Plan, Plans
+from _fastpath.remembered cimport RememberedTable
 from _fastpath.rule cimport RuleData
 
 from _fastpath.check_codec import INVALID_REQUEST, SERVICE_NOT_FOUND, encode_check_response
@@ -94,13 +103,15 @@ cdef Outcome answer_refused(
 cdef Step run(Decision *decision, bint *skipped) noexcept nogil:
     """The pipeline; the answer is filled unless the request is skipped or memory ran out."""
     cdef Step step = holds(decision, &decision.rule.when)
-    if step == STEP_NO:
+    if step == STEP_NO or step == STEP_FAILED and decision.rule.skip_failed_conditions:
         skipped[0] = True
         return STEP_YES
     if step == STEP_FAILED:
         return condition_failed(decision)
     if step == STEP_YES:
         step = authenticate(decision)
+    if step == STEP_YES:
+        step = fetch(decision)
     if step == STEP_YES:
         step = authorize(decision)
     if step == STEP_YES:
@@ -126,6 +137,9 @@ cdef Outcome answer_decision(Decision *decision, Call *call) noexcept nogil:
     tables.cells.add(call.thread, series, 1)
     tables.cells.add(call.thread, own, 1)
     tables.cells.add(call.thread, decision.rule.total_series, 1)
+    while decision.notes != NULL:
+        tables.cells.add(call.thread, decision.notes.series, 1)
+        decision.notes = decision.notes.next
     return OUTCOME_ANSWER
 
 
@@ -145,18 +159,21 @@ cdef Outcome decide(
     decision.tables = tables
     decision.has_identity = False
     decision.held = NULL
-    decision.granted_count = decision.granted_visible = 0
+    decision.notes = NULL
+    memset(&decision.metadata, 0, sizeof(Results))
+    memset(&decision.granted, 0, sizeof(Results))
     decision.visible_groups = 0
     step = run(&decision, &skipped)
-    if step == STEP_NO_MEMORY:
+    if step == STEP_DEFER:
         outcome = OUTCOME_DEFER
     elif skipped:
         tables.cells.add(call.thread, tables.ok_series, 1)
         outcome = answer_constant(call, &tables.allowed)
     else:
         outcome = answer_decision(&decision, call)
-    if decision.held != NULL:
-        tables.identities.let_go(decision.held)
+    while decision.held != NULL:
+        tables.identities.let_go(decision.held.value)
+        decision.held = decision.held.next
     if outcome == OUTCOME_DEFER:
         tables.cells.add(call.thread, rule.deferred_series, 1)
     return outcome
@@ -218,14 +235,17 @@ cdef class CheckDecider:
     """Holds what the decisions of one process share; see check.pyi."""
 
     def __cinit__(
-        self, Plans plans not None, IdentityTable identities not None, Series series not None
+        self, Plans plans not None, IdentityTable identities not None, Series series not None,
+        RememberedTable remembered=None,
     ):
         cdef NativeHandler handler = NativeHandler.__new__(NativeHandler)
         self.plans = plans
         self.identities = identities
         self.series = series
+        self.remembered = RememberedTable() if remembered is None else remembered
         self.tables.plans = plans.store
         self.tables.identities = identities.table
+        self.tables.remembered = self.remembered.table
         self.tables.cells = series.cells
         self.constants = (
             encode_check_response(0),

@@ -9,7 +9,8 @@ from _fastpath.counted cimport Counted
 from _fastpath.identity cimport Identities
 from _fastpath.plan cimport PlanStore
 from _fastpath.program cimport Evaluation
-from _fastpath.rule cimport RuleConditions, RuleData, RuleSource
+from _fastpath.remembered cimport Remembered
+from _fastpath.rule cimport EntryRule, RuleConditions, RuleData, RuleSource
 from _fastpath.value cimport Entry, Value, string_value
 from _fastpath.wire cimport TextView
 
@@ -30,7 +31,8 @@ cdef enum Step:
     STEP_NO                 # false, or ended with a denial
     STEP_YES
     STEP_FAILED             # evaluation error
-    STEP_NO_MEMORY
+    STEP_MISSED             # nothing is remembered
+    STEP_DEFER              # the full lane decides, or memory ran out
 
 
 # An answer that is the same for every request.
@@ -43,6 +45,7 @@ cdef struct Constant:
 cdef struct Tables:
     PlanStore *plans
     Identities *identities
+    Remembered *remembered
     Cells *cells
     uint32_t ok_series
     uint32_t unauthenticated_series
@@ -54,6 +57,25 @@ cdef struct Tables:
     Constant invalid
     Constant not_found
     Constant not_ready
+
+
+# A value of one of the tables that the decision holds until its end.
+cdef struct Held:
+    Counted *value
+    Held *next
+
+
+# A series of an evaluator's own, counted once the answer is certain.
+cdef struct Note:
+    uint32_t series
+    Note *next
+
+
+# Results of a phase by entry, in order of evaluation; later groups see those that are visible.
+cdef struct Results:
+    Entry *entries
+    uint32_t count
+    uint32_t visible
 
 
 # A success item that was evaluated.
@@ -72,10 +94,10 @@ cdef struct Decision:
     Tables *tables
     bint has_identity
     Value identity
-    Counted *held           # owns `identity`; given back at the end
-    Entry *granted          # authorization entries that passed, in order of evaluation
-    uint32_t granted_count
-    uint32_t granted_visible
+    Held *held
+    Note *notes
+    Results metadata
+    Results granted
     Item *items             # by order of declaration
     uint32_t visible_groups  # of success items
     Answer answer
@@ -96,6 +118,12 @@ cdef inline Value name_value(const string &name) noexcept nogil:
     return string_value(name.data(), <uint32_t> name.size())
 
 
+cdef bint keep(Decision *decision, Counted *value) noexcept nogil
+cdef void note(Decision *decision, uint32_t series) noexcept nogil
+cdef bint open_results(Decision *decision, Results *results, size_t room) noexcept nogil
+cdef void add_result(Results *results, const string &name, Value value) noexcept nogil
+cdef void show_results(Decision *decision, Results *results) noexcept nogil
+cdef Step applies(Decision *decision, const EntryRule *entry) noexcept nogil
 cdef Value decision_root(void *state, uint32_t slot) noexcept nogil
 cdef void auth_changed(Decision *decision) noexcept nogil
 cdef Step holds(Decision *decision, const RuleConditions *conditions) noexcept nogil

@@ -2,6 +2,7 @@
 
 from libc.stdint cimport uint32_t
 from libc.string cimport memcpy
+from libcpp.string cimport string
 
 from _fastpath.attributes cimport (
     ROOT_AUTH,
@@ -12,11 +13,13 @@ from _fastpath.attributes cimport (
     put,
     sort_entries,
 )
+from _fastpath.counted cimport Counted
 from _fastpath.document cimport Document
 from _fastpath.program cimport Program, evaluate
 from _fastpath.rule cimport (
     CONDITION_ANY,
     CONDITION_TEST,
+    EntryRule,
     RuleCondition,
     RuleConditions,
     RuleSource,
@@ -36,13 +39,50 @@ from _fastpath.value cimport (
 from _fastpath.wire cimport TextView
 
 
-cdef Value granted_value(Decision *decision) noexcept nogil:
-    cdef Entry *entries = <Entry *> decision.facts.arena.take(
-        decision.granted_visible * sizeof(Entry))
+cdef bint keep(Decision *decision, Counted *value) noexcept nogil:
+    """Hold a value found in a table until the end; False, and let go, for want of memory."""
+    cdef Held *held = <Held *> decision.facts.arena.take(sizeof(Held))
+    if held == NULL:
+        decision.tables.identities.let_go(value)
+        return False
+    held.value = value
+    held.next = decision.held
+    decision.held = held
+    return True
+
+
+cdef void note(Decision *decision, uint32_t series) noexcept nogil:
+    cdef Note *noted = <Note *> decision.facts.arena.take(sizeof(Note))
+    if noted != NULL:
+        noted.series = series
+        noted.next = decision.notes
+        decision.notes = noted
+
+
+cdef bint open_results(Decision *decision, Results *results, size_t room) noexcept nogil:
+    results.entries = <Entry *> decision.facts.arena.take(room * sizeof(Entry))
+    return results.entries != NULL
+
+
+cdef void add_result(Results *results, const string &name, Value value) noexcept nogil:
+    results.entries[results.count].key = name_value(name)
+    results.entries[results.count].value = value
+    results.count += 1
+
+
+cdef void show_results(Decision *decision, Results *results) noexcept nogil:
+    """Let later groups and phases see what there is."""
+    if results.visible != results.count:
+        results.visible = results.count
+        auth_changed(decision)
+
+
+cdef Value results_value(Decision *decision, const Results *results) noexcept nogil:
+    cdef Entry *entries = <Entry *> decision.facts.arena.take(results.visible * sizeof(Entry))
     if entries == NULL:
         return error_value(OUT_OF_MEMORY)
-    memcpy(entries, decision.granted, decision.granted_visible * sizeof(Entry))
-    return map_value(entries, sort_entries(entries, decision.granted_visible), True)
+    memcpy(entries, results.entries, results.visible * sizeof(Entry))
+    return map_value(entries, sort_entries(entries, results.visible), True)
 
 
 cdef bint shadowed(const Decision *decision, uint32_t index) noexcept nogil:
@@ -76,22 +116,27 @@ cdef Value response_value(Decision *decision) noexcept nogil:
 
 cdef Value auth_value(Decision *decision) noexcept nogil:
     cdef Fields fields
-    cdef Value granted, response
-    if not open_fields(&fields, 3, decision.facts.arena):
+    cdef Value part
+    if not open_fields(&fields, 4, decision.facts.arena):
         return error_value(OUT_OF_MEMORY)
-    if decision.granted_visible:
-        granted = granted_value(decision)
-        if granted.kind == ERROR:
-            return granted
-        put(&fields, b"authorization", 13, granted)
+    if decision.granted.visible:
+        part = results_value(decision, &decision.granted)
+        if part.kind == ERROR:
+            return part
+        put(&fields, b"authorization", 13, part)
     if decision.has_identity:
         put(&fields, b"identity", 8, decision.identity)
+    if decision.metadata.visible:
+        part = results_value(decision, &decision.metadata)
+        if part.kind == ERROR:
+            return part
+        put(&fields, b"metadata", 8, part)
     if decision.visible_groups:
-        response = response_value(decision)
-        if response.kind == ERROR:
-            return response
-        if response.size:
-            put(&fields, b"response", 8, response)
+        part = response_value(decision)
+        if part.kind == ERROR:
+            return part
+        if part.size:
+            put(&fields, b"response", 8, part)
     return close_fields(&fields)
 
 
@@ -113,7 +158,7 @@ cdef Step step_of(Value value) noexcept nogil:
     if value.kind == BOOL:
         return STEP_YES if value.boolean else STEP_NO
     if value.kind == ERROR and value.code == OUT_OF_MEMORY:
-        return STEP_NO_MEMORY
+        return STEP_DEFER
     return STEP_FAILED
 
 
@@ -141,6 +186,18 @@ cdef Step holds(Decision *decision, const RuleConditions *conditions) noexcept n
         decision, conditions.nodes.data(), 0, <uint32_t> conditions.nodes.size(), False)
 
 
+cdef Step applies(Decision *decision, const EntryRule *entry) noexcept nogil:
+    """Whether the entry has its turn: STEP_YES, STEP_NO, or STEP_FAILED by its `when`."""
+    cdef Step step = holds(decision, &entry.when)
+    if entry.counted:
+        note(decision, entry.total_series)
+        if step == STEP_NO:
+            note(decision, entry.ignored_series)
+        elif step == STEP_FAILED:
+            note(decision, entry.denied_series)
+    return step
+
+
 cdef Value resolve(Decision *decision, const RuleSource *source) noexcept nogil:
     if source.program != NULL:
         return evaluate(<const Program *> source.program, &decision.evaluation)
@@ -156,4 +213,4 @@ cdef Step resolve_text(
         text[0] = literal(value.text, value.size)
         return STEP_YES
     text[0] = literal(b"", 0)
-    return STEP_NO_MEMORY if value.code == OUT_OF_MEMORY else STEP_YES
+    return STEP_DEFER if value.code == OUT_OF_MEMORY else STEP_YES

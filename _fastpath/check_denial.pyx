@@ -6,7 +6,7 @@ from _fastpath.check_decision cimport (
     CODE_PERMISSION_DENIED,
     CODE_UNAUTHENTICATED,
     STEP_NO,
-    STEP_NO_MEMORY,
+    STEP_DEFER,
     STEP_YES,
     Decision,
     Step,
@@ -23,12 +23,12 @@ cdef Step custom_headers(Decision *decision, const DenialRule *custom) noexcept 
     cdef uint32_t count = <uint32_t> custom.headers.size(), i
     cdef Pair *headers = <Pair *> decision.facts.arena.take((count + 1) * sizeof(Pair))
     if headers == NULL:
-        return STEP_NO_MEMORY
+        return STEP_DEFER
     for i in range(count):
         headers[i].name = view_of(custom.headers[i].name)
         if resolve_text(
-                decision, &custom.headers[i].source, &headers[i].value) == STEP_NO_MEMORY:
-            return STEP_NO_MEMORY
+                decision, &custom.headers[i].source, &headers[i].value) == STEP_DEFER:
+            return STEP_DEFER
     decision.answer.headers = headers
     decision.answer.header_count = count
     return STEP_YES
@@ -38,7 +38,7 @@ cdef Step challenges(Decision *decision) noexcept nogil:
     cdef uint32_t count = <uint32_t> decision.rule.authentication.size(), i
     cdef Pair *headers = <Pair *> decision.facts.arena.take(count * sizeof(Pair))
     if headers == NULL:
-        return STEP_NO_MEMORY
+        return STEP_DEFER
     for i in range(count):
         headers[i].name = literal(b"WWW-Authenticate", 16)
         headers[i].value = view_of(decision.rule.authentication[i].challenge)
@@ -50,22 +50,22 @@ cdef Step challenges(Decision *decision) noexcept nogil:
 cdef Step deny(
     Decision *decision, const DenialRule *custom, int code, int http_status, TextView reason
 ) noexcept nogil:
-    """Fill the answer; STEP_NO, or STEP_NO_MEMORY."""
+    """Fill the answer; STEP_NO, or STEP_DEFER."""
     decision.answer.code = code
     decision.answer.http_status = custom.code if custom.code else http_status
     decision.answer.has_reason = True
     decision.answer.reason = reason
     if custom.message.given():
-        if resolve_text(decision, &custom.message, &decision.answer.reason) == STEP_NO_MEMORY:
-            return STEP_NO_MEMORY
+        if resolve_text(decision, &custom.message, &decision.answer.reason) == STEP_DEFER:
+            return STEP_DEFER
     if custom.body.given():
-        if resolve_text(decision, &custom.body, &decision.answer.body) == STEP_NO_MEMORY:
-            return STEP_NO_MEMORY
+        if resolve_text(decision, &custom.body, &decision.answer.body) == STEP_DEFER:
+            return STEP_DEFER
     if custom.has_headers:
-        if custom_headers(decision, custom) == STEP_NO_MEMORY:
-            return STEP_NO_MEMORY
-    elif code == CODE_UNAUTHENTICATED and challenges(decision) == STEP_NO_MEMORY:
-        return STEP_NO_MEMORY
+        if custom_headers(decision, custom) == STEP_DEFER:
+            return STEP_DEFER
+    elif code == CODE_UNAUTHENTICATED and challenges(decision) == STEP_DEFER:
+        return STEP_DEFER
     return STEP_NO
 
 

@@ -1,5 +1,8 @@
 from _fastpath.check_decision cimport Decision, Step
 
-cdef Step authenticate(Decision *decision) noexcept nogil
+
+# STEP_YES, or STEP_DEFER.
+cdef Step fetch(Decision *decision) noexcept nogil
+
+# STEP_YES, STEP_NO with the denial filled in, or STEP_DEFER.
 cdef Step authorize(Decision *decision) noexcept nogil
-cdef Step grant(Decision *decision) noexcept nogil

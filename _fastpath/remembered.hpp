@@ -2,8 +2,8 @@
 //
 // Found by a keyed digest of scope and key; the key itself is not kept. A shard's lock is held for
 // one lookup, one insertion with the evictions it takes, or the removal of one scope. Finding
-// neither allocates nor frees: readers are the I/O threads. They leave with a counted reference, and
-// whoever gives back the last one retires the value, which collect() frees.
+// neither allocates nor frees: readers are the I/O threads, which leave with a counted reference. On
+// such a thread it is given back through the identity table, which frees what nobody holds later.
 #pragma once
 #include <algorithm>
 #include <atomic>
@@ -34,7 +34,6 @@ class RememberedTable {
     ~RememberedTable() {
         for (size_t i = 0; i < count_; ++i)
             for (Entry &entry : shards_[i].entries) drop(entry.value);
-        collect();
     }
     RememberedTable(const RememberedTable &) = delete;
     RememberedTable &operator=(const RememberedTable &) = delete;
@@ -91,22 +90,6 @@ class RememberedTable {
             }
             give_up(gone);
         }
-    }
-
-    // Gives back a reference of find() on an I/O thread.
-    void let_go(Counted *value) {
-        if (!release(value)) return;
-        std::lock_guard<std::mutex> hold(retired_lock_);
-        retired_.push_back(value);
-    }
-
-    void collect() {
-        std::vector<Counted *> gone;
-        {
-            std::lock_guard<std::mutex> hold(retired_lock_);
-            gone.swap(retired_);
-        }
-        for (Counted *value : gone) delete value;
     }
 
     size_t size() const { return sum(&Shard::count); }
@@ -183,8 +166,6 @@ class RememberedTable {
     size_t count_ = 1, max_entries_, max_bytes_;  // the bounds are those of one shard
     std::unique_ptr<Shard[]> shards_;
     std::atomic<uint64_t> last_scope_{0};
-    std::mutex retired_lock_;
-    std::vector<Counted *> retired_;
 };
 
 }  // namespace tollhouse

@@ -1,5 +1,12 @@
 from _fastpath.document import NativeDocument
 
+def result_key(value: object, credential: bytes | None = None) -> bytes | None:
+    """The key that a `cache.key` of this value stands for; both lanes make it alike.
+
+    A result that depends on who asks is put under the value and the credential. None when nothing
+    is remembered: the value is null or has no JSON form.
+    """
+
 class RememberedTable:
     """Results of earlier requests, found by all I/O threads while Python puts and drops.
 
@@ -33,9 +40,6 @@ class RememberedTable:
 
     def find(self, scope: int, key: bytes, wall_ns: int) -> NativeDocument | None:
         """The result put under this key, unless it expired or had to make room."""
-
-    def collect(self) -> None:
-        """Free values that a request still held when they were dropped; call now and then."""
 
     @property
     def bytes_held(self) -> int: ...

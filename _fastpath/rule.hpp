@@ -65,21 +65,40 @@ struct NamedSource {
     RuleSource source;
 };
 
-struct AuthenticationRule {
+// Where an entry's earlier results are found.
+struct RememberedRule {
+    uint64_t scope = 0;  // 0: it has none
+    RuleSource key;      // not given: the credential is the key
+};
+
+// What entries of all phases have.
+struct EntryRule {
     std::string name;
-    std::string json_name;   // quoted, for the reason
-    std::string challenge;   // the whole WWW-Authenticate value
-    std::string credential;  // prefix, header in lower case, parameter or cookie
-    bool anonymous = false;
-    int place = 0;
-    uint64_t key_set = 0;
+    uint32_t group = 0;
+    bool waits = false;    // comes after those of its group that do not
+    bool foreign = false;  // the full lane decides when it is this entry's turn
+    bool counted = false;  // has series of its own
+    uint32_t total_series = 0, ignored_series = 0, denied_series = 0;
+    RememberedRule remembered;
     RuleConditions when;
 };
 
-struct AuthorizationRule {
-    std::string name;
-    uint32_t group = 0;
-    RuleConditions when;
+struct AuthenticationRule : EntryRule {
+    enum Method : uint8_t { ANONYMOUS, API_KEY, PLAIN, REMEMBERED };
+    Method method = ANONYMOUS;
+    std::string json_name;   // quoted, for the reason
+    std::string challenge;   // the whole WWW-Authenticate value
+    std::string credential;  // prefix, header in lower case, parameter or cookie
+    int place = 0;
+    bool paired = false;  // an API key comes with an id
+    std::string app_id;   // where that is, as `credential`
+    int app_id_place = 0;
+    uint64_t key_set = 0;
+    RuleSource plain;
+    std::vector<NamedSource> defaults, overrides;
+};
+
+struct AuthorizationRule : EntryRule {
     RuleConditions patterns;
 };
 
@@ -91,24 +110,23 @@ struct DenialRule {
     std::vector<NamedSource> headers;
 };
 
-struct SuccessRule {
-    std::string name;
+struct SuccessRule : EntryRule {
     std::string key;
     bool metadata = false;
     bool json = false;
-    uint32_t group = 0;
     RuleSource plain;
     std::vector<NamedSource> properties;  // sorted by the bytes of their names
-    RuleConditions when;
 };
 
 struct Rule : HostOwner {
     RuleConditions when;
+    bool skip_failed_conditions = false;
     // In order of declaration; the *_order lists give the order of evaluation.
     std::vector<AuthenticationRule> authentication;
+    std::vector<EntryRule> metadata;
     std::vector<AuthorizationRule> authorization;
     std::vector<SuccessRule> success;
-    std::vector<uint32_t> authentication_order, authorization_order, success_order;
+    std::vector<uint32_t> authentication_order, metadata_order, authorization_order, success_order;
     std::vector<uint32_t> reason_order;  // authentication by the bytes of the name
     DenialRule unauthenticated, unauthorized;
     uint32_t total_series = 0, ok_series = 0, unauthenticated_series = 0, denied_series = 0;

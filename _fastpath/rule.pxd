@@ -34,20 +34,43 @@ cdef extern from "rule.hpp" namespace "tollhouse" nogil:
         string name
         RuleSource source
 
-    cdef cppclass AuthenticationRule:
+    cdef cppclass RememberedRule:
+        uint64_t scope
+        RuleSource key
+
+    cdef cppclass EntryRule:
         string name
+        uint32_t group
+        bint waits
+        bint foreign
+        bint counted
+        uint32_t total_series
+        uint32_t ignored_series
+        uint32_t denied_series
+        RememberedRule remembered
+        RuleConditions when
+
+    cdef enum AuthenticationMethod "tollhouse::AuthenticationRule::Method":
+        METHOD_ANONYMOUS "tollhouse::AuthenticationRule::ANONYMOUS"
+        METHOD_API_KEY "tollhouse::AuthenticationRule::API_KEY"
+        METHOD_PLAIN "tollhouse::AuthenticationRule::PLAIN"
+        METHOD_REMEMBERED "tollhouse::AuthenticationRule::REMEMBERED"
+
+    cdef cppclass AuthenticationRule(EntryRule):
+        AuthenticationMethod method
         string json_name
         string challenge
         string credential
-        bint anonymous
         int place
+        bint paired
+        string app_id
+        int app_id_place
         uint64_t key_set
-        RuleConditions when
+        RuleSource plain
+        vector[NamedSource] defaults
+        vector[NamedSource] overrides
 
-    cdef cppclass AuthorizationRule:
-        string name
-        uint32_t group
-        RuleConditions when
+    cdef cppclass AuthorizationRule(EntryRule):
         RuleConditions patterns
 
     cdef cppclass DenialRule:
@@ -57,23 +80,23 @@ cdef extern from "rule.hpp" namespace "tollhouse" nogil:
         bint has_headers
         vector[NamedSource] headers
 
-    cdef cppclass SuccessRule:
-        string name
+    cdef cppclass SuccessRule(EntryRule):
         string key
         bint metadata
         bint json
-        uint32_t group
         RuleSource plain
         vector[NamedSource] properties
-        RuleConditions when
 
     cdef cppclass RuleData "tollhouse::Rule"(HostOwner):
         RuleData() except +
         RuleConditions when
+        bint skip_failed_conditions
         vector[AuthenticationRule] authentication
+        vector[EntryRule] metadata
         vector[AuthorizationRule] authorization
         vector[SuccessRule] success
         vector[uint32_t] authentication_order
+        vector[uint32_t] metadata_order
         vector[uint32_t] authorization_order
         vector[uint32_t] success_order
         vector[uint32_t] reason_order

@@ -10,22 +10,36 @@ class Rule(Owner):
     1. Top-level `when`. False: answer OK with empty headers and metadata, and count nothing for the
        AuthConfig. Evaluation error: deny with PERMISSION_DENIED, 403, reason CONDITION_FAILED; the
        custom `unauthorized` denial applies.
-    2. Authentication, any-of. Groups by ascending priority, inside a group in order of declaration;
-       the first success ends the phase. An entry whose `when` is false or fails is skipped. None
-       succeeded: UNAUTHENTICATED, 401; one WWW-Authenticate per entry in order of declaration (also
-       of skipped ones), X-Ext-Auth-Reason last. Reason: with exactly one entry configured and
-       evaluated its error; otherwise a JSON object entry -> error of the entries evaluated, keys
-       sorted by bytes (`{}` when all were skipped). Errors: CREDENTIAL_MISSING, KEY_INVALID.
-    3. Authorization, all-of. Groups by ascending priority, inside a group in order of declaration;
-       the first failure ends the phase. `when` false: skipped. `when` fails or a pattern fails:
-       PERMISSION_DENIED, 403, reason CONDITION_FAILED. A pattern is false: reason UNAUTHORIZED.
-       Passed entries appear as `auth.authorization[name] = true` for later groups and phases.
-    4. Success items. Groups by ascending priority, inside a group in order of declaration. `when`
-       false or failing, or a value that fails or has no `json_form.json_form_of`: the item is
-       dropped. Values, in that form, appear as `auth.response[name]` for later groups (of equal
-       names the later evaluated wins). Headers are written in order of declaration whatever their
-       priority; a plain header whose value is null or missing is not written. Dynamic metadata
-       keys are sorted by bytes, of equal keys the later declared wins.
+    2. Authentication, any-of. Groups by ascending priority, inside a group those that do not wait
+       come first, then in order of declaration; the first success ends the phase. An entry whose `when` is false or
+       fails is skipped. None succeeded: UNAUTHENTICATED, 401; one WWW-Authenticate per entry in
+       order of declaration (also of skipped ones), X-Ext-Auth-Reason last. Reason: with exactly one
+       entry configured and evaluated its error; otherwise a JSON object entry -> error of the
+       entries evaluated, keys sorted by bytes (`{}` when all were skipped). Errors:
+       CREDENTIAL_MISSING, KEY_INVALID, IDENTITY_MISSING, IDENTITY_NO_OBJECT. Defaults and overrides
+       are resolved with the identity as it is without them.
+    3. Metadata. Groups as above; results appear as `auth.metadata[name]` for later groups and
+       phases. `when` false: skipped.
+    4. Authorization, all-of. Groups as above; the first failure ends the phase. `when` false:
+       skipped. `when` fails or a pattern fails: PERMISSION_DENIED, 403, reason CONDITION_FAILED. A
+       pattern is false: reason UNAUTHORIZED. Passed entries appear as `auth.authorization[name]`,
+       `true` or the remembered result, for later groups and phases.
+    5. Success items. Groups as above. `when` false or failing, or a value that fails or has no
+       `json_form.json_form_of`: the item is dropped. Values, in that form, appear as
+       `auth.response[name]` for later groups (of equal names the one of the later group wins, then
+       the later declared). Headers are written in order of declaration whatever their priority; a
+       plain header whose value is null or missing is not written. Dynamic metadata keys are sorted
+       by bytes, of equal keys the later declared wins.
+
+    With `skip_failed_conditions` a `when` that fails is one that is false, also the top-level one.
+
+    The full lane decides a request as soon as it comes to a foreign entry that does not wait, to
+    a group that ends without a success or a denial while something of it is not remembered, and to
+    an identity whose value or extension fails.
+
+    An entry with `metrics` counts ("auth_server_evaluator_total", namespace, name, type, entry),
+    `…_ignored` when its `when` is false and `…_denied` when it or its `when` fails, in the lane
+    that answers.
 
     Texts of headers and denials are those of `text.text_of_value`, of a json header those of
     `text.json_of_value(go_escapes=True)`. An expression result that is absent counts as null.
@@ -46,4 +60,6 @@ def rule(spec: RuleSpec, series: Series) -> Rule:
 UNAUTHORIZED: str
 CREDENTIAL_MISSING: str
 KEY_INVALID: str
+IDENTITY_MISSING: str
+IDENTITY_NO_OBJECT: str
 CONDITION_FAILED: str

@@ -13,6 +13,8 @@ UNAUTHORIZED = "Unauthorized"
 CREDENTIAL_MISSING = "credential not found"
 KEY_INVALID = "the API Key provided is invalid"
 CONDITION_FAILED = "condition could not be evaluated"
+IDENTITY_MISSING = "could not retrieve identity object or null"
+IDENTITY_NO_OBJECT = "the identity is no object and cannot be extended"
 
 cdef int MAX_GROUPS = 64
 
@@ -60,8 +62,8 @@ cdef int add_named(vector[NamedSource] *named, object items) except -1:
 
 
 cdef list evaluation_order(object entries):
-    """Indices by ascending priority, in order of declaration inside a priority."""
-    return sorted(range(len(entries)), key=lambda i: entries[i].priority)
+    """Indices by priority; inside one those that wait come last; then as declared."""
+    return sorted(range(len(entries)), key=lambda i: (entries[i].priority, entries[i].waits))
 
 
 cdef dict groups(object entries):
@@ -70,58 +72,108 @@ cdef dict groups(object entries):
     return {priority: number for number, priority in enumerate(priorities)}
 
 
-cdef int add_authentication(RuleData *data, object entries) except -1:
+cdef int add_entry(EntryRule *rule, object entry, dict group, Series series, tuple place) except -1:
+    """What entries of all phases have. `place`: namespace and name of the AuthConfig."""
+    rule.name = text(entry.name)
+    rule.group = group[entry.priority]
+    rule.waits = entry.waits
+    rule.foreign = bool(entry.foreign)
+    if entry.remembered is not None:
+        if entry.foreign or not entry.remembered.scope:
+            raise ValueError(f"{entry.name} cannot remember results")
+        rule.remembered.scope = entry.remembered.scope
+        set_source(&rule.remembered.key, entry.remembered.key)
+    if entry.metrics:
+        rule.counted = True
+        labels = (*place, entry.metrics, entry.name)
+        rule.total_series = series.id(("auth_server_evaluator_total", *labels))
+        rule.ignored_series = series.id(("auth_server_evaluator_ignored", *labels))
+        rule.denied_series = series.id(("auth_server_evaluator_denied", *labels))
+    add_conditions(&rule.when, entry.when, 0)
+    return 0
+
+
+cdef AuthenticationMethod authentication_method(object entry) except *:
+    given = (entry.key_set, entry.plain, entry.remembered, entry.foreign or None)
+    if sum(part is not None for part in given) > 1:
+        raise ValueError(f"{entry.name} has more than one method")
+    if entry.key_set is not None:
+        return METHOD_API_KEY
+    if entry.plain is not None:
+        return METHOD_PLAIN
+    return METHOD_ANONYMOUS if entry.remembered is None else METHOD_REMEMBERED
+
+
+cdef bytes credential_name(object credential):
+    return text(credential.name.lower() if credential.place == 1 else credential.name)
+
+
+cdef int add_authentication(RuleData *data, object entries, Series series, tuple place) except -1:
     cdef AuthenticationRule *rule
     if not entries:
         raise ValueError("a rule needs an authentication entry, anonymous if nothing else")
+    group = groups(entries)
     data.authentication.resize(len(entries))
     for i, entry in enumerate(entries):
         rule = &data.authentication[i]
-        rule.name = text(entry.name)
+        add_entry(rule, entry, group, series, place)
         rule.json_name = text(json_of_value(entry.name, go_escapes=True))
         rule.challenge = text(f'{entry.challenge} realm="{entry.name}"')
-        rule.anonymous = entry.key_set is None
+        rule.method = authentication_method(entry)
         rule.key_set = 0 if entry.key_set is None else entry.key_set
         rule.place = entry.credential.place
-        name = entry.credential.name
-        rule.credential = text(name.lower() if entry.credential.place == 1 else name)
-        add_conditions(&rule.when, entry.when, 0)
+        rule.credential = credential_name(entry.credential)
+        if entry.app_id is not None:
+            rule.paired = True
+            rule.app_id_place = entry.app_id.place
+            rule.app_id = credential_name(entry.app_id)
+        set_source(&rule.plain, entry.plain)
+        add_named(&rule.defaults, entry.defaults)
+        add_named(&rule.overrides, entry.overrides)
     data.authentication_order = evaluation_order(entries)
     data.reason_order = sorted(range(len(entries)), key=lambda i: text(entries[i].name))
     return 0
 
 
-cdef int add_authorization(RuleData *data, object entries) except -1:
+cdef int add_metadata(RuleData *data, object entries, Series series, tuple place) except -1:
+    group = groups(entries)
+    data.metadata.resize(len(entries))
+    for i, entry in enumerate(entries):
+        if not entry.foreign and (entry.remembered is None or entry.remembered.key is None):
+            raise ValueError(f"metadata {entry.name} needs to be remembered under a key or foreign")
+        add_entry(&data.metadata[i], entry, group, series, place)
+    data.metadata_order = evaluation_order(entries)
+    return 0
+
+
+cdef int add_authorization(RuleData *data, object entries, Series series, tuple place) except -1:
     cdef AuthorizationRule *rule
     group = groups(entries)
     data.authorization.resize(len(entries))
     for i, entry in enumerate(entries):
         rule = &data.authorization[i]
-        rule.name = text(entry.name)
-        rule.group = group[entry.priority]
-        add_conditions(&rule.when, entry.when, 0)
+        add_entry(rule, entry, group, series, place)
         add_conditions(&rule.patterns, entry.patterns, 0)
     data.authorization_order = evaluation_order(entries)
     return 0
 
 
-cdef int add_success(RuleData *data, object items) except -1:
+cdef int add_success(RuleData *data, object items, Series series, tuple place) except -1:
     cdef SuccessRule *rule
     group = groups(items)
     data.success.resize(len(items))
     for i, item in enumerate(items):
         rule = &data.success[i]
-        if (item.plain is None) == (item.json is None):
-            raise ValueError(f"success item {item.name} needs either a plain value or properties")
-        rule.name = text(item.name)
+        given = (item.plain, item.json, item.remembered, item.foreign or None)
+        if sum(part is not None for part in given) != 1:
+            raise ValueError(f"success item {item.name} needs one source of its value")
+        add_entry(rule, item, group, series, place)
         rule.key = text(item.key)
         rule.metadata = item.target == Target.DYNAMIC_METADATA
-        rule.group = group[item.priority]
-        rule.json = item.json is not None
+        rule.json = item.as_json or item.json is not None
         set_source(&rule.plain, item.plain)
         if item.json is not None:
             add_named(&rule.properties, sorted(item.json, key=lambda pair: text(pair[0])))
-        add_conditions(&rule.when, item.when, 0)
     data.success_order = evaluation_order(items)
     return 0
 
@@ -166,10 +218,13 @@ def rule(spec, Series series not None) -> Rule:
     if spec.refusal is not None:
         data.reason = text(spec.refusal or "not native")
         return compiled
+    place = spec.namespace, spec.name
+    data.skip_failed_conditions = spec.skip_failed_conditions
     add_conditions(&data.when, spec.when, 0)
-    add_authentication(data, spec.authentication)
-    add_authorization(data, spec.authorization)
-    add_success(data, spec.success)
+    add_authentication(data, spec.authentication, series, place)
+    add_metadata(data, spec.metadata, series, place)
+    add_authorization(data, spec.authorization, series, place)
+    add_success(data, spec.success, series, place)
     set_denial(&data.unauthenticated, spec.unauthenticated)
     set_denial(&data.unauthorized, spec.unauthorized)
     return compiled

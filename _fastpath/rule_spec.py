@@ -59,29 +59,68 @@ ValueSource = NativeProgram | NativeDocument
 
 
 @dataclass(frozen=True, slots=True)
-class Authentication:
-    """`key_set` is an id of `IdentityTable.key_set`; None means anonymous.
+class Remembered:
+    """Results of earlier requests, in a scope of `remembered.RememberedTable`.
 
-    `challenge` is the identifier of the WWW-Authenticate header: prefix, header, parameter or
-    cookie name, `Bearer` for anonymous.
+    They stand under `remembered.result_key` of the value of `key`; with None, the results are
+    those of verified credentials and stand under the credential itself.
+    """
+
+    scope: int
+    key: ValueSource | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """What entries of all phases have.
+
+    waits: its result comes from elsewhere, so it has its turn after those of its priority that do
+    not wait. remembered: all that the native lane can know of its result; a result that is not
+    remembered is left to the full lane. foreign: why this entry is left to the full lane, which
+    decides when it is its turn; one that waits does not keep others that wait from theirs. metrics:
+    its `evaluator_type`, or "" for an entry without series of its own.
     """
 
     name: str
+    priority: int = 0
+    when: tuple[Condition, ...] = ()
+    waits: bool = False
+    remembered: Remembered | None = None
+    foreign: str = ""
+    metrics: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Authentication(Entry):
+    """At most one of `key_set` (an id of `IdentityTable.key_set`), `plain`, `remembered` and
+    `foreign` is given; none of them means anonymous.
+
+    `challenge` is the identifier of the WWW-Authenticate header: prefix, header, parameter or
+    cookie name, `Bearer` for anonymous. `app_id`: where the id is that an API key comes with, if it
+    has to. `defaults` and `overrides` extend the identity, the first
+    only where it has no such member.
+    """
+
     challenge: str
     key_set: int | None = None
+    plain: ValueSource | None = None
     credential: Credential = Credential()
-    priority: int = 0
-    when: tuple[Condition, ...] = ()
+    app_id: Credential | None = None
+    defaults: tuple[tuple[str, ValueSource], ...] = ()
+    overrides: tuple[tuple[str, ValueSource], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Authorization:
-    """A patternMatching entry: granted when all `patterns` are true."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metadata(Entry):
+    """`remembered` under a key, or `foreign`."""
 
-    name: str
-    patterns: tuple[Condition, ...]
-    priority: int = 0
-    when: tuple[Condition, ...] = ()
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Authorization(Entry):
+    """A patternMatching entry, granted when all `patterns` are true, unless it is `remembered` or
+    `foreign`."""
+
+    patterns: tuple[Condition, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,17 +144,16 @@ class Target(IntEnum):
     DYNAMIC_METADATA = 1
 
 
-@dataclass(frozen=True, slots=True)
-class SuccessItem:
-    """Exactly one of `plain` and `json` (properties by name, as declared) is given."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuccessItem(Entry):
+    """Exactly one of `plain`, `json` (properties by name, as declared), `remembered` and `foreign`
+    is given. as_json: a header is JSON whatever the value, as it is with `json`."""
 
-    name: str
     key: str
     target: Target
     plain: ValueSource | None = None
     json: tuple[tuple[str, ValueSource], ...] | None = None
-    priority: int = 0
-    when: tuple[Condition, ...] = ()
+    as_json: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,15 +161,17 @@ class RuleSpec:
     """One AuthConfig. `authentication` holds at least one entry unless `refusal` is set.
 
     refusal: why requests for this AuthConfig go to the full lane; None compiles it. With a refusal
-    the other parts are not read.
+    the other parts are not read. skip_failed_conditions: a `when` that fails counts as false.
     """
 
     namespace: str
     name: str
     when: tuple[Condition, ...] = ()
     authentication: tuple[Authentication, ...] = ()
+    metadata: tuple[Metadata, ...] = ()
     authorization: tuple[Authorization, ...] = ()
     unauthenticated: Denial = Denial()
     unauthorized: Denial = Denial()
     success: tuple[SuccessItem, ...] = ()
     refusal: str | None = None
+    skip_failed_conditions: bool = False

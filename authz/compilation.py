@@ -1,94 +1,142 @@
-"""From an AuthConfig to the plain data that the native lane compiles."""
+"""From an AuthConfig to the plain data that the native lane compiles.
 
-from collections.abc import Iterator, Mapping
+An entry is native, remembered (the native lane finds what earlier requests of the full lane found
+out), or foreign: left to the full lane once it has its turn.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from itertools import chain
+from typing import Any
 
 from _fastpath import rule_spec
-from authz.condition import native, refusals
-from authz.config import AuthConfig, Denial, SuccessItem
+from authz.condition import Condition, native, refusals
+from authz.config import AuthConfig, Authentication, Denial
 from authz.evaluators.anonymous import Anonymous
-from authz.evaluators.api_key import ApiKey, ApiKeyIdentity
+from authz.evaluators.api_key import ApiKey
 from authz.evaluators.pattern_matching import PatternMatching
+from authz.evaluators.plain import Plain
 from authz.evaluators.response_values import JsonItem, PlainItem
-from authz.open_config import OpenConfig
+from authz.open_config import OpenConfig, OpenEntry
 from authz.value import Value
 
-NATIVE_KINDS = (ApiKey, Anonymous, PatternMatching, PlainItem, JsonItem)
+Item = OpenEntry[Any, Any]
+Parts = dict[str, Any]
+NOT_NATIVE = "is evaluated in the full lane"
 
 
-def rule_spec_of(opened: OpenConfig, refusal: str | None) -> rule_spec.RuleSpec:
-    """The spec; `refusal` is the first of `native_refusals`."""
+class _Foreign(Exception):
+    """What is asked for has no native form; the text says why."""
+
+
+def rule_spec_of(opened: OpenConfig) -> rule_spec.RuleSpec:
     config = opened.config
+    refusal = next(_refusals(config), None)
     if refusal is not None:
         return rule_spec.RuleSpec(config.namespace, config.name, refusal=refusal)
     return rule_spec.RuleSpec(
         namespace=config.namespace,
         name=config.name,
         when=native(config.when),
-        authentication=tuple(
-            rule_spec.Authentication(
-                item.entry.name,
-                item.entry.challenge,
-                item.evaluator.key_set if isinstance(item.evaluator, ApiKeyIdentity) else None,
-                item.entry.credential,
-                item.entry.priority,
-                native(item.entry.when),
-            )
-            for item in opened.authentication
-        ),
+        authentication=tuple(map(_authentication, opened.authentication)),
+        metadata=tuple(rule_spec.Metadata(**_parts(item)) for item in opened.metadata),
         authorization=tuple(
-            rule_spec.Authorization(
-                entry.name, native(entry.spec.patterns), entry.priority, native(entry.when)
-            )
-            for entry in config.authorization
-            if isinstance(entry.spec, PatternMatching)
+            rule_spec.Authorization(**_parts(item)) for item in opened.authorization
         ),
         unauthenticated=_denial(config.unauthenticated),
         unauthorized=_denial(config.unauthorized),
-        success=tuple(_success(item) for item in config.success),
+        success=tuple(map(_success, opened.success)),
+        skip_failed_conditions=config.skip_failed_conditions,
     )
 
 
-def native_refusals(config: AuthConfig) -> Iterator[str]:
-    """Everything that keeps this AuthConfig in the full lane."""
-    if config.skip_failed_conditions:
-        yield "failed conditions are skipped"
+def lane_of(spec: rule_spec.RuleSpec) -> str:
+    """`fast`, `fast until <entry>: <why>`, or `full: <why>`."""
+    if spec.refusal is not None:
+        return f"full: {spec.refusal}"
+    for entry in chain(spec.authentication, spec.metadata, spec.authorization, spec.success):
+        if entry.foreign:
+            return f"fast until {entry.name!r}: {entry.foreign}"
+    return "fast"
+
+
+def _refusals(config: AuthConfig) -> Iterator[str]:
+    """Everything that keeps the whole AuthConfig in the full lane."""
+    for callback in config.callbacks:
+        yield f"{callback.name!r} is called after every decision"
     yield from refusals(config.when)
-    for entry in config.entries:
-        if entry.metrics:
-            yield f"{entry.name!r} has metrics"
-        if entry.cache is not None or entry.deadline_s is not None:
-            yield f"{entry.name!r} remembers results or has a deadline"
-        if not isinstance(entry.spec, NATIVE_KINDS):
-            yield f"{entry.name!r} is evaluated in the full lane"
-        yield from refusals(entry.when)
-    for identity in config.authentication:
-        if isinstance(identity.spec, ApiKey) and identity.spec.app_id is not None:
-            yield f"{identity.name!r} takes an id and a key"
-        if identity.defaults or identity.overrides:
-            yield f"{identity.name!r} extends its identity"
-    for rule in config.authorization:
-        if isinstance(rule.spec, PatternMatching):
-            yield from refusals(rule.spec.patterns)
-    for value in _values(config):
-        if value.unit is None:
-            yield value.refusal or "a value has no native form"
-
-
-def _values(config: AuthConfig) -> Iterator[Value]:
     for denial in (config.unauthenticated, config.unauthorized):
-        yield from (part for part in (denial.message, denial.body) if part is not None)
-        yield from (denial.headers or {}).values()
-    for item in config.success:
-        if isinstance(item.spec, PlainItem):
-            yield item.spec.value
-        elif isinstance(item.spec, JsonItem):
-            yield from item.spec.properties.values()
+        values = [denial.message, denial.body, *(denial.headers or {}).values()]
+        for value in values:
+            if value is not None and value.unit is None:
+                yield value.refusal or "a value of a denial has no native form"
+
+
+def _authentication(item: Item) -> rule_spec.Authentication:
+    entry: Authentication = item.entry
+    parts = _parts(item)
+    try:
+        extensions = {"defaults": _pairs(entry.defaults), "overrides": _pairs(entry.overrides)}
+    except _Foreign as error:
+        parts, extensions = _common(item) | {"foreign": str(error)}, {}
+    return rule_spec.Authentication(
+        challenge=entry.challenge, credential=entry.credential, **extensions, **parts
+    )
+
+
+def _success(item: Item) -> rule_spec.SuccessItem:
+    return rule_spec.SuccessItem(
+        key=item.entry.key,
+        target=item.entry.target,
+        as_json=isinstance(item.entry.spec, JsonItem),
+        **_parts(item),
+    )
+
+
+def _parts(item: Item) -> Parts:
+    """What an entry of any phase has, and how it comes to its result."""
+    common = _common(item)
+    try:
+        common["when"] = _conditions(item.entry.when)
+        return common | _result(item)
+    except _Foreign as error:
+        return common | {"foreign": str(error)}
+
+
+def _common(item: Item) -> Parts:
+    entry = item.entry
+    return {
+        "name": entry.name,
+        "priority": entry.priority,
+        "waits": entry.cache is not None or not entry.kind.local,
+        "metrics": entry.kind.label if entry.metrics else "",
+    }
+
+
+def _result(item: Item) -> Parts:
+    if item.scopes is not None:
+        return {
+            "remembered": rule_spec.Remembered(item.scopes.results, _unit(item.entry.cache.key))
+        }
+    form = _FORMS.get(type(item.entry.spec))
+    if form is not None:
+        return form(item)
+    scope = getattr(item.evaluator, "scope", None)
+    if scope is None:
+        raise _Foreign(NOT_NATIVE)
+    return {"remembered": rule_spec.Remembered(scope)}
 
 
 def _unit(value: Value) -> rule_spec.ValueSource:
     if value.unit is None:
-        raise ValueError("a refused value has no native form")
+        raise _Foreign(value.refusal or NOT_NATIVE)
     return value.unit
+
+
+def _conditions(conditions: tuple[Condition, ...]) -> tuple[rule_spec.Condition, ...]:
+    refusal = next(refusals(conditions), None)
+    if refusal is not None:
+        raise _Foreign(refusal)
+    return native(conditions)
 
 
 def _pairs(values: Mapping[str, Value]) -> tuple[tuple[str, rule_spec.ValueSource], ...]:
@@ -104,13 +152,11 @@ def _denial(denial: Denial) -> rule_spec.Denial:
     )
 
 
-def _success(item: SuccessItem) -> rule_spec.SuccessItem:
-    return rule_spec.SuccessItem(
-        name=item.name,
-        key=item.key,
-        target=item.target,
-        plain=_unit(item.spec.value) if isinstance(item.spec, PlainItem) else None,
-        json=_pairs(item.spec.properties) if isinstance(item.spec, JsonItem) else None,
-        priority=item.priority,
-        when=native(item.when),
-    )
+_FORMS: Mapping[type, Callable[[Item], Parts]] = {
+    Anonymous: lambda item: {},
+    ApiKey: lambda item: {"key_set": item.evaluator.key_set, "app_id": item.entry.spec.app_id},
+    Plain: lambda item: {"plain": _unit(item.entry.spec.value)},
+    PatternMatching: lambda item: {"patterns": _conditions(item.entry.spec.patterns)},
+    PlainItem: lambda item: {"plain": _unit(item.entry.spec.value)},
+    JsonItem: lambda item: {"json": _pairs(item.entry.spec.properties)},
+}

@@ -12,7 +12,7 @@ from _fastpath.cells import Series
 from _fastpath.errors import IdentityTableFull
 from _fastpath.host_index import HostIndex, Refusal
 from _fastpath.rule import rule
-from authz.compilation import native_refusals, rule_spec_of
+from authz.compilation import lane_of, rule_spec_of
 from authz.config import AuthConfig
 from authz.errors import Fault, InvalidAuthConfig
 from authz.hosts import HostClaims
@@ -26,10 +26,10 @@ REFUSED = "AuthConfig is invalid"
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """An AuthConfig in force."""
+    """An AuthConfig in force; `lane` as `compilation.lane_of` says."""
 
     opened: OpenConfig
-    lane_refusal: str | None
+    lane: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class Report:
     ready: bool
     hosts_linked: frozenset[str]
     hosts_taken: Mapping[str, str]
-    lane: str  # "fast", or "full: <why>"
+    lane: str  # of compilation.lane_of, or "none"
     faults: tuple[Fault, ...]
 
 
@@ -163,15 +163,12 @@ class Configuration:
     def reports(self) -> Iterable[Report]:
         for config_id in sorted({*self._ready, *self._refused}):
             ready = self._ready.get(config_id)
-            lane = "none"
-            if ready is not None:
-                lane = "fast" if ready.lane_refusal is None else f"full: {ready.lane_refusal}"
             yield Report(
                 id=config_id,
                 ready=config_id not in self._faults and not self._claims.loose(config_id),
                 hosts_linked=self._claims.linked(config_id),
                 hosts_taken=self._claims.loose(config_id),
-                lane=lane,
+                lane="none" if ready is None else ready.lane,
                 faults=self._faults.get(config_id, ()),
             )
 
@@ -198,16 +195,15 @@ class Configuration:
 
     def _install(self, config: AuthConfig) -> None:
         opened = self._opener.open(config)
-        ready = Ready(opened, next(native_refusals(config), None))
         try:
-            spec = rule_spec_of(opened, ready.lane_refusal)
+            spec = rule_spec_of(opened)
             self._claims.claim(config.id, rule(spec, self._series), config.hosts)
         except ValueError as error:
             self._opener.close(opened)
             raise InvalidAuthConfig((Fault(("spec",), str(error)),)) from error
         self._use_secrets(config.id, config, opened.secrets)
         before = self._ready.get(config.id)
-        self._ready[config.id] = ready
+        self._ready[config.id] = Ready(opened, lane_of(spec))
         self._fresh[config.id] = opened
         self._leave(before)
 

@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from _fastpath.document import NativeDocument
-from _fastpath.json_form import json_form_of
-from _fastpath.text import json_of_value
+from _fastpath.remembered import result_key
 from authz.condition import holds
 from authz.config import Entry
 from authz.errors import Refusal
@@ -131,12 +130,9 @@ class Evaluation:
         if cache is None:
             return None
         try:
-            value = json_form_of(cache.key.resolve(document))
+            return result_key(cache.key.resolve(document), call.credential)
         except (EvaluationError, ValueError):
             return None
-        if value is None:
-            return None
-        return json_of_value(value).encode() + b"\0" + (call.credential or b"")
 
     def _remember(self, call: Call, key: bytes | None, value: object) -> None:
         scopes = call.item.scopes

@@ -14,7 +14,7 @@ from typing import Literal
 
 from _fastpath.check_codec import CheckRequest
 from _fastpath.rpc import Status
-from _fastpath.rule import CONDITION_FAILED
+from _fastpath.rule import CONDITION_FAILED, IDENTITY_NO_OBJECT
 from authz import answers
 from authz.answers import Verdict
 from authz.condition import holds
@@ -29,7 +29,6 @@ from expressions.errors import EvaluationError
 
 logger = logging.getLogger("tollhouse.authz")
 
-IDENTITY_NO_OBJECT = "the identity is no object and cannot be extended"
 DRY_RUN = "dry run"
 
 
@@ -239,15 +238,13 @@ class Pipeline:
         waiting: list[Call] = []
         for call in others:
             refused = self._left_out(call)
-            if refused is None:
+            if refused is False:
+                continue
+            result = refused or self._evaluation.recall(call, self._document)
+            if result is None:
                 waiting.append(call)
-            elif refused:
-                yield call, refused
-        remembered = [(call, self._evaluation.recall(call, self._document)) for call in waiting]
-        for call, result in remembered:
-            if result is not None:
+            else:
                 yield call, result
-        waiting = [call for call, result in remembered if result is None]
         asked = [self._evaluation.ask(call, self._document) for call in waiting]
         async with aclosing(race(asked)) as results:
             async for number, result in results:

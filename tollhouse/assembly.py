@@ -86,7 +86,7 @@ class Assembly:
             managed=settings.watched.secrets,
         )
         self._authorization = AuthorizationService(
-            CheckDecider(plans, identities, series),
+            CheckDecider(plans, identities, series, self.services.remembered),
             self.services,
             series,
             threads,

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from _fastpath.rule import IDENTITY_MISSING
 from authz.entry_reading import Reading
 from authz.errors import Unauthenticated
 from authz.evaluator import IdentityEvaluator, Turn
@@ -9,8 +10,6 @@ from authz.fields import Fields
 from authz.opening import Opening
 from authz.resolution import resolved
 from authz.value import Value
-
-IDENTITY_MISSING = "could not retrieve identity object or null"
 
 
 @dataclass(frozen=True, slots=True)

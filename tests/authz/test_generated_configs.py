@@ -146,15 +146,29 @@ def entries(draw: st.DrawFn, method: st.SearchStrategy[dict[str, Any]]) -> dict[
     return draw(method) | {"priority": draw(PRIORITY), "when": draw(whens)}
 
 
-authentication = entries(
-    st.just({"anonymous": {}})
-    | credentials.map(
-        lambda place: {
-            "apiKey": {"selector": {"matchLabels": {"app": "toys"}}},
-            "credentials": place,
-        }
-    )
+api_keys = credentials.map(
+    lambda place: {
+        "apiKey": {"selector": {"matchLabels": {"app": "toys"}}},
+        "credentials": place,
+    }
 )
+plains = st.sampled_from(SELECTORS).map(lambda text: {"plain": {"selector": text}}) | (
+    st.sampled_from(EXPRESSIONS).map(lambda text: {"plain": {"expression": text}})
+)
+extensions = st.dictionaries(
+    st.sampled_from(["metadata", "b", "anonymous", "é"]), values, max_size=2
+)
+
+
+@st.composite
+def identities(draw: st.DrawFn) -> dict[str, Any]:
+    method = draw(st.one_of(st.just({"anonymous": {}}), api_keys, api_keys, plains))
+    extended = draw(st.integers(0, 3)) == 0
+    more = {"defaults": draw(extensions), "overrides": draw(extensions)} if extended else {}
+    return method | more | {"metrics": draw(st.booleans())}
+
+
+authentication = entries(identities())
 authorization = entries(
     st.lists(conditions, min_size=1, max_size=2).map(
         lambda items: {"patternMatching": {"patterns": items}}

@@ -4,20 +4,31 @@ Expressions are small terms that know both forms: the native program and a Pytho
 the authorization JSON.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from itertools import groupby
+from types import MappingProxyType
+from typing import Any, TypeVar
 
 from _fastpath.check_codec import CheckRequest, encode_check_response
 from _fastpath.document import NativeDocument
 from _fastpath.json_form import json_form_of
 from _fastpath.program import ProgramBuilder
-from _fastpath.rule import CONDITION_FAILED, CREDENTIAL_MISSING, KEY_INVALID, UNAUTHORIZED
+from _fastpath.remembered import result_key
+from _fastpath.rule import (
+    CONDITION_FAILED,
+    CREDENTIAL_MISSING,
+    IDENTITY_MISSING,
+    IDENTITY_NO_OBJECT,
+    KEY_INVALID,
+    UNAUTHORIZED,
+)
 from _fastpath.rule_spec import (
     AllOf,
     AnyOf,
     Authentication,
     Denial,
+    Entry,
     RuleSpec,
     SuccessItem,
     Target,
@@ -123,23 +134,66 @@ def equals(text: str, *path: str) -> Term:
     return Term(builder.finish(), run, ".".join(path) + f" eq {text!r}")
 
 
-class Model:
-    """One AuthConfig. `terms` finds the term of a compiled program or document by identity."""
+@dataclass(frozen=True)
+class Failure:
+    """Why an entry does not authenticate."""
 
-    def __init__(self, spec: RuleSpec, terms: Iterable[Term], keys: dict[tuple[int, bytes], Any]):
+    text: str
+
+
+class Deferred(Exception):
+    """The full lane decides."""
+
+
+E = TypeVar("E", bound=Entry)
+
+
+def by_group(entries: Iterable[E]) -> list[list[tuple[int, E]]]:
+    """Entries with their places, in order of evaluation, by priority."""
+    ordered = sorted(enumerate(entries), key=lambda pair: (pair[1].priority, pair[1].waits))
+    return [list(group) for _, group in groupby(ordered, key=lambda pair: pair[1].priority)]
+
+
+MISSED = object()
+
+
+def left_out(entry: Entry) -> object:
+    """A foreign entry."""
+    if entry.waits:
+        return MISSED
+    raise Deferred
+
+
+class Model:
+    """One AuthConfig. `terms` finds the term of a compiled program or document by identity.
+
+    keys: identities by key set and key; remembered: results by scope and key.
+    """
+
+    def __init__(
+        self,
+        spec: RuleSpec,
+        terms: Iterable[Term],
+        keys: dict[tuple[int, bytes], Any],
+        remembered: Mapping[tuple[int, bytes], Any] = MappingProxyType({}),
+    ):
         self.spec = spec
         self.terms = {id(term.native): term for term in terms}
         self.keys = keys
+        self.remembered = remembered
 
     def answer(self, request: CheckRequest) -> bytes:
         document: JSON = request.attributes() | {"auth": {}}
         auth: JSON = document["auth"]
         when = self.hold(self.spec.when, document)
-        if when is False:
+        if when is False or (when is None and self.spec.skip_failed_conditions):
             return encode_check_response(0)
         if when is None:
             return self.deny(self.spec.unauthorized, document, 7, 403, CONDITION_FAILED)
-        denied = self.authenticate(request, document) or self.authorize(document)
+        denied = self.authenticate(request, document)
+        if denied is None:
+            self.fetch(document)
+            denied = self.authorize(document)
         if denied is not None:
             return denied
         headers, metadata = self.succeed(document, auth)
@@ -198,46 +252,114 @@ class Model:
             body="" if custom.body is None else self.text(custom.body, document),
         )
 
+    def recall(self, entry: Entry, document: JSON, credential: bytes | None = None) -> Any:
+        """What is remembered, MISSED if nothing is."""
+        assert entry.remembered is not None
+        key = credential
+        if entry.remembered.key is not None:
+            try:
+                key = result_key(self.value(entry.remembered.key, document), credential)
+            except EvaluationError:
+                key = None
+        return MISSED if key is None else self.remembered.get((entry.remembered.scope, key), MISSED)
+
     def authenticate(self, request: CheckRequest, document: JSON) -> bytes | None:
         entries = self.spec.authentication
         errors: dict[str, str] = {}
-        for entry in sorted(entries, key=lambda entry: entry.priority):
-            if self.hold(entry.when, document) is not True:
-                continue
-            identity = self.identify(entry, request)
-            if not isinstance(identity, str):
-                document["auth"]["identity"] = identity
-                return None
-            errors[entry.name] = identity
+        for group in by_group(entries):
+            missed = False
+            for _, entry in group:
+                if self.hold(entry.when, document) is not True:
+                    continue
+                identity = self.identify(entry, request, document)
+                if identity is MISSED:
+                    missed = True
+                elif isinstance(identity, Failure):
+                    errors[entry.name] = identity.text
+                else:
+                    document["auth"]["identity"] = identity
+                    return None
+            if missed:
+                raise Deferred
         reason = json_of_value(errors, go_escapes=True)
         if len(entries) == 1 and errors:
             (reason,) = errors.values()
         return self.deny(self.spec.unauthenticated, document, 16, 401, reason)
 
-    def identify(self, entry: Authentication, request: CheckRequest) -> Any:
-        if entry.key_set is None:
+    def identify(self, entry: Authentication, request: CheckRequest, document: JSON) -> Any:
+        """The identity, a Failure or MISSED."""
+        identity = self.proven(entry, request, document)
+        if identity is MISSED or isinstance(identity, Failure):
+            return identity
+        if not entry.defaults and not entry.overrides:
+            return identity
+        if not isinstance(identity, dict):
+            return Failure(IDENTITY_NO_OBJECT)
+        seen = {**document, "auth": {**document["auth"], "identity": identity}}
+        try:
+            missing = [(name, s) for name, s in entry.defaults if name not in identity]
+            defaults = {name: json_form_of(self.value(s, seen)) for name, s in missing}
+            overrides = {name: json_form_of(self.value(s, seen)) for name, s in entry.overrides}
+        except (EvaluationError, ValueError):
+            raise Deferred from None
+        return {**defaults, **identity, **overrides}
+
+    def proven(self, entry: Authentication, request: CheckRequest, document: JSON) -> Any:
+        if entry.foreign:
+            return left_out(entry)
+        if entry.plain is not None:
+            try:
+                value = json_form_of(self.value(entry.plain, document))
+            except (EvaluationError, ValueError):
+                raise Deferred from None
+            return Failure(IDENTITY_MISSING) if value is None else value
+        if entry.key_set is None and entry.remembered is None:
             return {"anonymous": True}
         credential = request.credential(entry.credential.place, entry.credential.name)
-        if credential is None:
-            return CREDENTIAL_MISSING
-        return self.keys.get((entry.key_set, credential), KEY_INVALID)
+        keyed = entry.remembered is not None and entry.remembered.key is not None
+        if credential is None and not keyed:
+            return Failure(CREDENTIAL_MISSING)
+        if entry.remembered is not None:
+            return self.recall(entry, document, credential)
+        assert credential is not None
+        return self.keys.get((entry.key_set or 0, credential), Failure(KEY_INVALID))
+
+    def fetch(self, document: JSON) -> None:
+        for group in by_group(self.spec.metadata):
+            found = {}
+            for _, entry in group:
+                held = self.hold(entry.when, document)
+                if held is not True:
+                    continue
+                if entry.foreign:
+                    raise Deferred
+                found[entry.name] = self.recall(entry, document)
+                if found[entry.name] is MISSED:
+                    raise Deferred
+            if found:
+                document["auth"].setdefault("metadata", {}).update(found)
 
     def authorize(self, document: JSON) -> bytes | None:
-        entries = self.spec.authorization
-        for priority in sorted({entry.priority for entry in entries}):
+        for group in by_group(self.spec.authorization):
             passed = {}
-            for entry in entries:
-                if entry.priority != priority:
-                    continue
+            for _, entry in group:
                 held = self.hold(entry.when, document)
-                if held is False:
+                if held is False or (held is None and self.spec.skip_failed_conditions):
                     continue
+                result: Any = True
                 if held is True:
-                    held = self.hold(entry.patterns, document)
+                    if entry.foreign:
+                        result = left_out(entry)
+                    elif entry.remembered is not None:
+                        result = self.recall(entry, document)
+                    else:
+                        held = self.hold(entry.patterns, document)
                 if held is not True:
                     reason = UNAUTHORIZED if held is False else CONDITION_FAILED
                     return self.deny(self.spec.unauthorized, document, 7, 403, reason)
-                passed[entry.name] = True
+                passed[entry.name] = result
+            if MISSED in passed.values():
+                raise Deferred
             if passed:
                 document["auth"].setdefault("authorization", {}).update(passed)
         return None
@@ -246,26 +368,29 @@ class Model:
         items = self.spec.success
         done: dict[int, Any] = {}
         texts: dict[int, str] = {}
-        for priority in sorted({item.priority for item in items}):
-            for index, item in enumerate(items):
-                if item.priority == priority and self.hold(item.when, document) is True:
-                    try:
-                        value = json_form_of(self.item_value(item, document))
-                        texts[index] = (
-                            json_of_value(value, go_escapes=True)
-                            if item.json is not None
-                            else text_of_value(value)
-                        )
-                        done[index] = value
-                    except (EvaluationError, ValueError):
-                        continue
-            visible = {items[index].name: value for index, value in done.items()}
+        for group in by_group(items):
+            for index, item in group:
+                if self.hold(item.when, document) is not True:
+                    continue
+                try:
+                    value = json_form_of(self.item_value(item, document))
+                    texts[index] = (
+                        json_of_value(value, go_escapes=True)
+                        if item.json is not None or item.as_json
+                        else text_of_value(value)
+                    )
+                    done[index] = value
+                except (EvaluationError, ValueError):
+                    continue
+            shown = sorted(done, key=lambda index: (items[index].priority, index))
+            visible = {items[index].name: done[index] for index in shown}
             if visible:
                 auth["response"] = visible
         headers = [
             (items[index].key, texts[index])
             for index in sorted(done)
-            if items[index].target == Target.HEADER and done[index] is not None
+            if items[index].target == Target.HEADER
+            and (done[index] is not None or items[index].as_json)
         ]
         metadata = {
             items[index].key: done[index]
@@ -275,6 +400,13 @@ class Model:
         return headers, metadata
 
     def item_value(self, item: SuccessItem, document: JSON) -> Any:
+        if item.foreign:
+            raise Deferred
+        if item.remembered is not None:
+            value = self.recall(item, document)
+            if value is MISSED:
+                raise Deferred
+            return value
         if item.json is None:
             return self.value(item.plain, document)
         return {name: self.value(source, document) for name, source in item.json}

@@ -18,7 +18,9 @@ from _fastpath.rule_spec import (
     Authorization,
     Credential,
     Denial,
+    Metadata,
     Place,
+    Remembered,
     RuleSpec,
     SuccessItem,
     Target,
@@ -82,12 +84,23 @@ def reason(answer: external_auth_pb2.CheckResponse) -> str:
 def key_rule(
     place: Place = Place.AUTHORIZATION_HEADER, name: str = "Bearer", **parts: Any
 ) -> RuleSpec:
-    entry = Authentication("k", name, key_set=0, credential=Credential(place, name))
+    entry = Authentication(name="k", challenge=name, key_set=0, credential=Credential(place, name))
     return RuleSpec("ns", "name", authentication=(entry,), **parts)
 
 
+ANYONE = Authentication(name="anyone", challenge="Bearer")
+
+
 def open_rule(**parts: Any) -> RuleSpec:
-    return RuleSpec("ns", "name", authentication=(Authentication("anyone", "Bearer"),), **parts)
+    return RuleSpec("ns", "name", authentication=(ANYONE,), **parts)
+
+
+def header(name: str, plain: Any) -> SuccessItem:
+    return SuccessItem(name=name, key=name, target=Target.HEADER, plain=plain)
+
+
+def identity_header() -> SuccessItem:
+    return header("who", model.selector("auth", "identity").native)
 
 
 MISSING = "credential not found"
@@ -161,8 +174,15 @@ def test_allowed_answer_has_empty_headers_and_metadata() -> None:
 
 def test_several_failed_entries_give_a_reason_by_entry() -> None:
     entries = (
-        Authentication("partners", "X-Key", 0, Credential(Place.CUSTOM_HEADER, "X-Key")),
-        Authentication("friends", "APIKEY", 0, Credential(name="APIKEY")),
+        Authentication(
+            name="partners",
+            challenge="X-Key",
+            key_set=0,
+            credential=Credential(Place.CUSTOM_HEADER, "X-Key"),
+        ),
+        Authentication(
+            name="friends", challenge="APIKEY", key_set=0, credential=Credential(name="APIKEY")
+        ),
     )
     service = Service(RuleSpec("ns", "name", authentication=entries))
     answer = service.answer(headers={"authorization": "APIKEY zz"})
@@ -175,18 +195,17 @@ def test_several_failed_entries_give_a_reason_by_entry() -> None:
 
 def test_entries_skipped_by_when_give_an_empty_reason() -> None:
     never = (model.constant(False).native,)
-    entry = Authentication("k", "Bearer", 0, when=never)
+    entry = Authentication(name="k", challenge="Bearer", key_set=0, when=never)
     answer = Service(RuleSpec("ns", "name", authentication=(entry,))).answer()
     assert reason(answer) == "{}"
 
 
 def test_later_priority_is_tried_when_the_first_fails() -> None:
     entries = (
-        Authentication("anyone", "Bearer", priority=1),
-        Authentication("k", "Bearer", 0),
+        Authentication(name="anyone", challenge="Bearer", priority=1),
+        Authentication(name="k", challenge="Bearer", key_set=0),
     )
-    who = SuccessItem("who", "who", Target.HEADER, plain=model.selector("auth", "identity").native)
-    service = Service(RuleSpec("ns", "name", authentication=entries, success=(who,)))
+    service = Service(RuleSpec("ns", "name", authentication=entries, success=(identity_header(),)))
     answer = service.answer(headers={"authorization": "Bearer two"})
     assert answer.ok_response.headers[0].header.value == '{"name":"two"}'
     answer = service.answer(headers={"authorization": "Bearer no"})
@@ -208,13 +227,13 @@ def test_top_level_when_that_fails_denies(term: model.Term) -> None:
 
 @pytest.mark.parametrize("term", [model.failing(), model.constant("text")])
 def test_authorization_when_that_fails_denies(term: model.Term) -> None:
-    entry = Authorization("p", (), when=(term.native,))
+    entry = Authorization(name="p", when=(term.native,))
     answer = Service(open_rule(authorization=(entry,))).answer()
     assert denial(answer)[:3] == (7, 403, [("X-Ext-Auth-Reason", CONDITION_FAILED)])
 
 
 def test_authorization_pattern_that_is_false_is_unauthorized() -> None:
-    entry = Authorization("p", (model.equals("GET", "request", "method").native,))
+    entry = Authorization(name="p", patterns=(model.equals("GET", "request", "method").native,))
     service = Service(open_rule(authorization=(entry,)))
     assert service.answer().status.code == 0
     answer = service.answer(method="POST")
@@ -238,7 +257,7 @@ def test_custom_denial_replaces_code_message_body_and_challenges() -> None:
 
 
 def test_decoded_line_break_cannot_split_a_response_header() -> None:
-    item = SuccessItem("p", "p", Target.HEADER, plain=model.selector("request", "url_path").native)
+    item = header("p", model.selector("request", "url_path").native)
     answer = Service(open_rule(success=(item,))).answer(path="/a%0d%0ax-admin:%201")
     assert answer.ok_response.headers[0].header.value == "/a  x-admin: 1"
 
@@ -297,10 +316,7 @@ def test_refused_rule_is_deferred_and_counted() -> None:
 
 def test_request_past_the_scratch_memory_is_deferred_not_decided() -> None:
     terms = [model.selector("context") for _ in range(40)]
-    items = tuple(
-        SuccessItem(str(n), str(n), Target.HEADER, plain=term.native)
-        for n, term in enumerate(terms)
-    )
+    items = tuple(header(str(n), term.native) for n, term in enumerate(terms))
     service = Service(open_rule(success=items))
     outcome = service.check(request(headers={"x": "y" * 2_000_000}), 1, 2)
     assert outcome[:3] == ("deferred", b"", 0)
@@ -343,10 +359,23 @@ def nested(depth: int) -> AllOf:
         (open_rule(when=(nested(70),)), "nested more than 64 deep"),
         (open_rule(unauthorized=Denial(code=200)), "cannot have status 200"),
         (open_rule(unauthorized=Denial(headers=(("a", None),))), "a has no value"),  # type: ignore[arg-type]
-        (open_rule(success=(SuccessItem("a", "a", Target.HEADER),)), "either a plain value"),
+        (open_rule(success=(header("a", None),)), "one source of its value"),
+        (open_rule(success=(header("a", "x"),)), "str is no source"),
+        (open_rule(metadata=(Metadata(name="m"),)), "under a key or foreign"),
+        (open_rule(metadata=(Metadata(name="m", remembered=Remembered(1)),)), "under a key"),
         (
-            open_rule(success=(SuccessItem("a", "a", Target.HEADER, plain="x"),)),  # type: ignore[arg-type]
-            "str is no source",
+            open_rule(authorization=(Authorization(name="p", remembered=Remembered(0)),)),
+            "cannot remember",
+        ),
+        (
+            RuleSpec(
+                "ns",
+                "name",
+                authentication=(
+                    Authentication(name="k", challenge="Bearer", key_set=0, foreign="elsewhere"),
+                ),
+            ),
+            "more than one method",
         ),
     ],
 )

@@ -16,6 +16,7 @@ from _fastpath.document import NativeDocument
 from _fastpath.host_index import HostIndex
 from _fastpath.identity import IdentityTable
 from _fastpath.plan import Plans
+from _fastpath.remembered import RememberedTable, result_key
 from _fastpath.rule import rule
 from _fastpath.rule_spec import (
     AllOf,
@@ -24,7 +25,9 @@ from _fastpath.rule_spec import (
     Authorization,
     Credential,
     Denial,
+    Metadata,
     Place,
+    Remembered,
     RuleSpec,
     SuccessItem,
     Target,
@@ -34,6 +37,18 @@ from tests.fastpath import check_model as model
 NAMES = ("a", "b", "<c>", "é")
 PRIORITIES = st.sampled_from([0, 0, 0, 1, -1])
 KEYS = (b"one", b"two")
+SCOPE = 7
+RESULTS: Any = ({"name": "cora", "n": 1.0}, "text <&>", [1.5, None], {"z": {}, "name": "alice"})
+REMEMBERED = {
+    (SCOPE, key): RESULTS[number % len(RESULTS)]
+    for number, key in enumerate(
+        key
+        for value in ("text", "GET", "alice", {"z": [1, "<&>", None], "a": True}, 1637954644, {})
+        for credential in (None, b"one", b"none", b"")
+        for key in (result_key(value, credential), credential)
+        if key is not None
+    )
+}
 IDENTITIES: Any = ({"name": "alice", "n": 7.0, "deep": {"list": [1.0, None]}}, {"name": "b<o>b"})
 
 
@@ -103,24 +118,86 @@ def unique_names(count: int) -> st.SearchStrategy[list[str]]:
     return st.lists(st.sampled_from(NAMES), unique=True, max_size=count)
 
 
+def remembered(terms: Terms) -> st.SearchStrategy[Remembered]:
+    key = st.sampled_from([lambda: model.selector("request", "method"), None])
+    known = key.map(lambda make: make and terms.keep(make()))
+    return st.builds(Remembered, st.sampled_from([SCOPE, SCOPE, 8]), known | sources(terms))
+
+
+def keyed(terms: Terms) -> st.SearchStrategy[Remembered]:
+    return remembered(terms).filter(lambda found: found.key is not None)
+
+
+def common(draw: st.DrawFn, terms: Terms) -> dict[str, Any]:
+    return {
+        "priority": draw(PRIORITIES),
+        "waits": draw(st.booleans()),
+        "when": draw(conditions(terms)) if draw(st.booleans()) else (),
+    }
+
+
+def named_sources(terms: Terms) -> st.SearchStrategy[tuple[tuple[str, Any], ...]]:
+    names = st.sampled_from(("name", *NAMES))
+    return st.dictionaries(names, sources(terms), max_size=2).map(lambda d: tuple(d.items()))
+
+
 @st.composite
 def authentications(draw: st.DrawFn, terms: Terms) -> tuple[Authentication, ...]:
     names = draw(unique_names(3).filter(len))
+    methods = st.one_of(
+        st.just({}),
+        *[st.sampled_from([{"key_set": 0}, {"key_set": 0}, {"key_set": 1}])] * 3,
+        sources(terms).map(lambda source: {"plain": source}),
+        remembered(terms).map(lambda found: {"remembered": found}),
+        st.just({"foreign": "elsewhere"}),
+    )
     entries = []
     for name in names:
         place = draw(st.sampled_from(list(Place)))
         credential = ("APIKEY", "X-Key", "key", "sid")[place]
+        extended = draw(st.integers(0, 3)) == 0
         entries.append(
             Authentication(
-                name,
-                credential,
-                key_set=draw(st.sampled_from([0, 0, 1, None])),
+                name=name,
+                challenge=credential,
                 credential=Credential(place, credential),
-                priority=draw(PRIORITIES),
-                when=draw(conditions(terms)) if draw(st.booleans()) else (),
+                defaults=draw(named_sources(terms)) if extended else (),
+                overrides=draw(named_sources(terms)) if extended else (),
+                **draw(methods),
+                **common(draw, terms),
             )
         )
     return tuple(entries)
+
+
+@st.composite
+def metadata(draw: st.DrawFn, terms: Terms) -> tuple[Metadata, ...]:
+    return tuple(
+        Metadata(
+            name=name,
+            **draw(
+                st.one_of(
+                    *[keyed(terms).map(lambda found: {"remembered": found})] * 4,
+                    st.just({"foreign": "elsewhere"}),
+                )
+            ),
+            **common(draw, terms),
+        )
+        for name in draw(unique_names(2))
+    )
+
+
+@st.composite
+def authorizations(draw: st.DrawFn, terms: Terms) -> tuple[Authorization, ...]:
+    methods = st.one_of(
+        *[conditions(terms).map(lambda patterns: {"patterns": patterns})] * 4,
+        keyed(terms).map(lambda found: {"remembered": found}),
+        st.just({"foreign": "elsewhere"}),
+    )
+    return tuple(
+        Authorization(name=name, **draw(methods), **common(draw, terms))
+        for name in draw(unique_names(3))
+    )
 
 
 @st.composite
@@ -137,50 +214,47 @@ def denials(draw: st.DrawFn, terms: Terms) -> Denial:
 
 @st.composite
 def success_items(draw: st.DrawFn, terms: Terms) -> tuple[SuccessItem, ...]:
-    items = []
-    for _ in range(draw(st.integers(0, 4))):
-        properties = None
-        plain = None
-        if draw(st.booleans()):
-            names = draw(unique_names(3))
-            properties = tuple((name, draw(sources(terms))) for name in names)
-        else:
-            plain = draw(sources(terms))
-        items.append(
-            SuccessItem(
-                draw(st.sampled_from(NAMES)),
-                draw(st.sampled_from(NAMES)),
-                draw(st.sampled_from(list(Target))),
-                plain=plain,
-                json=properties,
-                priority=draw(PRIORITIES),
-                when=draw(conditions(terms)) if draw(st.booleans()) else (),
+    methods = st.one_of(
+        *[sources(terms).map(lambda source: {"plain": source})] * 3,
+        *[
+            st.dictionaries(st.sampled_from(NAMES), sources(terms), max_size=3).map(
+                lambda found: {"json": tuple(found.items())}
             )
+        ]
+        * 3,
+        st.builds(
+            lambda found, as_json: {"remembered": found, "as_json": as_json},
+            keyed(terms),
+            st.booleans(),
+        ),
+        st.just({"foreign": "elsewhere"}),
+    )
+    return tuple(
+        SuccessItem(
+            name=draw(st.sampled_from(NAMES)),
+            key=draw(st.sampled_from(NAMES)),
+            target=draw(st.sampled_from(list(Target))),
+            **draw(methods),
+            **common(draw, terms),
         )
-    return tuple(items)
+        for _ in range(draw(st.integers(0, 4)))
+    )
 
 
 @st.composite
 def rules(draw: st.DrawFn) -> tuple[RuleSpec, Terms]:
     terms = Terms()
-    authorization = tuple(
-        Authorization(
-            name,
-            draw(conditions(terms)),
-            priority=draw(PRIORITIES),
-            when=draw(conditions(terms)) if draw(st.booleans()) else (),
-        )
-        for name in draw(unique_names(3))
-    )
     spec = RuleSpec(
         "ns",
         "name",
         when=draw(conditions(terms)) if draw(st.integers(0, 3)) == 0 else (),
         authentication=draw(authentications(terms)),
-        authorization=authorization,
+        metadata=draw(metadata(terms)) if draw(st.booleans()) else (),
+        authorization=draw(authorizations(terms)),
         unauthenticated=draw(denials(terms)),
         unauthorized=draw(denials(terms)),
         success=draw(success_items(terms)),
+        skip_failed_conditions=draw(st.booleans()),
     )
     return spec, terms
 
@@ -210,7 +284,10 @@ def decider_of(spec: RuleSpec) -> tuple[CheckDecider, IdentityTable, Series]:
     for key_set, key, identity in ((0, KEYS[0], IDENTITIES[0]), (1, KEYS[1], IDENTITIES[1])):
         identities.put(key_set, key, NativeDocument(identity))
     plans.publish(None, HostIndex().edit({"a.test": rule(spec, series)}))
-    return CheckDecider(plans, identities, series), identities, series
+    remembered = RememberedTable()
+    for (scope, key), value in REMEMBERED.items():
+        remembered.put(scope, key, NativeDocument(value), 7)
+    return CheckDecider(plans, identities, series, remembered), identities, series
 
 
 def answered() -> list[tuple[str, str]]:
@@ -221,14 +298,23 @@ def answered() -> list[tuple[str, str]]:
 def compare(spec: RuleSpec, terms: Terms, bodies: Sequence[bytes]) -> None:
     decider, _, series = decider_of(spec)
     keys = {(0, KEYS[0]): IDENTITIES[0], (1, KEYS[1]): IDENTITIES[1]}
-    reference = model.Model(spec, terms.used, keys)
+    reference = model.Model(spec, terms.used, keys, REMEMBERED)
+    deferred = 0
     for body in bodies:
-        expected = reference.answer(decode_check_request(body, 5, 6))
         outcome, answer, status, _, generation = decider.check(body, 5, 6)
-        assert (outcome, status, generation) == ("answer", 0, 1)
+        assert (status, generation) == (0, 1)
+        try:
+            expected = reference.answer(decode_check_request(body, 5, 6))
+        except model.Deferred:
+            assert outcome == "deferred"
+            deferred += 1
+            continue
+        assert outcome == "answer"
         parsed = external_auth_pb2.CheckResponse.FromString
         assert answer == expected, f"{parsed(answer)}\nexpected {parsed(expected)}"
-    assert sum(series.totals()[name, code] for name, code in answered()) == len(bodies)
+    totals = series.totals()
+    assert sum(totals[name, code] for name, code in answered()) == len(bodies) - deferred
+    assert totals["tollhouse_authz_deferred_total", "ns", "name"] == deferred
 
 
 @settings(max_examples=50)

@@ -50,10 +50,9 @@ class Live:
         self.decider = CheckDecider(self.plans, self.identities, self.series)
 
     def compiled(self) -> Rule:
-        who = SuccessItem(
-            "who", "who", Target.DYNAMIC_METADATA, plain=model.selector("auth", "identity").native
-        )
-        entry = Authentication("k", "Bearer", 0)
+        plain = model.selector("auth", "identity").native
+        who = SuccessItem(name="who", key="who", target=Target.DYNAMIC_METADATA, plain=plain)
+        entry = Authentication(name="k", challenge="Bearer", key_set=0)
         return rule(RuleSpec("ns", "n", authentication=(entry,), success=(who,)), self.series)
 
     def publish(self) -> None:

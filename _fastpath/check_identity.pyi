@@ -1,0 +1,1 @@
+"""Compiled authentication of a Check; nothing of it is reachable from Python."""

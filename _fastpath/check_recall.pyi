@@ -1,0 +1,1 @@
+"""Compiled recall of results; nothing of it is reachable from Python."""

@@ -1,0 +1,1 @@
+"""Compiled success items of a Check; nothing of it is reachable from Python."""
