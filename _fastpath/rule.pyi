@@ -11,15 +11,15 @@ class Rule(Owner):
        AuthConfig. Evaluation error: deny with PERMISSION_DENIED, 403, reason CONDITION_FAILED; the
        custom `unauthorized` denial applies.
     2. Authentication, any-of. Groups by ascending priority, inside a group those that do not wait
-       come first, then in order of declaration; the first success ends the phase. An entry whose `when` is false or
-       fails is skipped. None succeeded: UNAUTHENTICATED, 401; one WWW-Authenticate per entry in
-       order of declaration (also of skipped ones), X-Ext-Auth-Reason last. Reason: with exactly one
-       entry configured and evaluated its error; otherwise a JSON object entry -> error of the
-       entries evaluated, keys sorted by bytes (`{}` when all were skipped). Errors:
-       CREDENTIAL_MISSING, KEY_INVALID, IDENTITY_MISSING, IDENTITY_NO_OBJECT. Defaults and overrides
-       are resolved with the identity as it is without them.
+       come first, then in order of declaration; the first success ends the phase. An entry whose
+       `when` is false or fails is skipped. None succeeded: UNAUTHENTICATED, 401; one
+       WWW-Authenticate per entry in order of declaration (also of skipped ones), X-Ext-Auth-Reason
+       last. Reason: with exactly one entry configured and evaluated its error; otherwise a JSON
+       object entry -> error of the entries evaluated, keys sorted by bytes (`{}` when all were
+       skipped). Errors: CREDENTIAL_MISSING, KEY_INVALID, IDENTITY_MISSING, IDENTITY_NO_OBJECT.
+       Defaults and overrides are resolved with the identity as it is without them.
     3. Metadata. Groups as above; results appear as `auth.metadata[name]` for later groups and
-       phases. `when` false: skipped.
+       phases. `when` false or failing: skipped.
     4. Authorization, all-of. Groups as above; the first failure ends the phase. `when` false:
        skipped. `when` fails or a pattern fails: PERMISSION_DENIED, 403, reason CONDITION_FAILED. A
        pattern is false: reason UNAUTHORIZED. Passed entries appear as `auth.authorization[name]`,

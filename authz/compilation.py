@@ -75,12 +75,10 @@ def _authentication(item: Item) -> rule_spec.Authentication:
     entry: Authentication = item.entry
     parts = _parts(item)
     try:
-        extensions = {"defaults": _pairs(entry.defaults), "overrides": _pairs(entry.overrides)}
+        parts |= {"defaults": _pairs(entry.defaults), "overrides": _pairs(entry.overrides)}
     except _Foreign as error:
-        parts, extensions = _common(item) | {"foreign": str(error)}, {}
-    return rule_spec.Authentication(
-        challenge=entry.challenge, credential=entry.credential, **extensions, **parts
-    )
+        parts = _common(item) | {"foreign": str(error)}
+    return rule_spec.Authentication(challenge=entry.challenge, credential=entry.credential, **parts)
 
 
 def _success(item: Item) -> rule_spec.SuccessItem:

@@ -141,9 +141,13 @@ credentials = st.sampled_from(
 )
 
 
+caches = values.map(lambda key: {"cache": {"key": key, "ttl": 60}})
+
+
 @st.composite
 def entries(draw: st.DrawFn, method: st.SearchStrategy[dict[str, Any]]) -> dict[str, Any]:
-    return draw(method) | {"priority": draw(PRIORITY), "when": draw(whens)}
+    cache = draw(caches) if draw(st.integers(0, 5)) == 0 else {}
+    return draw(method) | {"priority": draw(PRIORITY), "when": draw(whens)} | cache
 
 
 api_keys = credentials.map(

@@ -1,0 +1,75 @@
+"""What the native lane decides, what it remembers, and what it leaves to the full lane."""
+
+from typing import Any
+
+from tests.authz.lanes import NOW, Lanes
+
+BY_PATH = {"key": {"selector": "request.path"}, "ttl": 60}
+
+
+def header(value: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"success": {"headers": {"x-value": {"plain": value} | more}}}
+
+
+def lane(lanes: Lanes) -> str:
+    return next(iter(lanes.configuration.reports())).lane
+
+
+def test_remembered_success_item_is_found_natively(lanes: Lanes) -> None:
+    lanes.config(response=header({"selector": "request.headers.x-a"}, cache=BY_PATH))
+    first, again = lanes.get(x_a="one"), lanes.get(x_a="two")
+    assert [first.headers, again.headers] == [[("x-value", "one")]] * 2
+    assert (first.native, again.native) == (True, True)  # the full lane is asked first
+    assert lanes.get("/other", x_a="two").headers == [("x-value", "two")]
+
+
+def test_what_is_not_remembered_is_left_to_the_full_lane(lanes: Lanes) -> None:
+    lanes.config(response=header({"selector": "request.headers.x-a"}, cache=BY_PATH))
+    outcome = lanes.decider.check(lanes.request("/new"), 1_000, NOW)[0]
+    assert outcome == "deferred"
+
+
+def test_remembered_result_ends_with_its_ttl(lanes: Lanes) -> None:
+    lanes.config(response=header({"selector": "request.headers.x-a"}, cache=BY_PATH))
+    lanes.get("/a", x_a="one")
+    for seconds, outcome in ((59, "answer"), (60, "deferred")):
+        asked = lanes.decider.check(lanes.request("/a"), 1_000, NOW + seconds * 10**9)
+        assert asked[0] == outcome
+
+
+def test_remembered_identity_is_that_of_the_same_credential(lanes: Lanes) -> None:
+    for name in ("alice", "bob"):
+        lanes.secret(name)
+    keys = {"apiKey": {"selector": {"matchLabels": {"app": "toys"}}}, "cache": BY_PATH}
+    lanes.config(
+        authentication={"keys": keys},
+        response=header({"selector": "auth.identity.metadata.name"}),
+    )
+    for name in ("alice", "bob", "alice"):
+        answer = lanes.get(authorization=f"Bearer {name}-key")
+        assert (answer.headers, answer.native) == ([("x-value", name)], True)
+    assert lanes.get(authorization="Bearer no").http_status == 401
+
+
+def test_entry_without_native_form_leaves_earlier_denials_native(lanes: Lanes) -> None:
+    lanes.secret("alice")
+    keys = {"apiKey": {"selector": {"matchLabels": {"app": "toys"}}}}
+    lanes.config(
+        authentication={"keys": keys},
+        response=header({"selector": "request.headers.x-a.@case:upper"}),
+    )
+    assert lane(lanes).startswith("fast until 'x-value': ")
+    assert lanes.get(authorization="Bearer no").native
+    answer = lanes.get(authorization="Bearer alice-key", x_a="b")
+    assert (answer.headers, answer.native) == ([("x-value", "B")], False)
+
+
+def test_skipped_conditions_are_native(lanes: Lanes) -> None:
+    lanes.config(
+        annotations={"tollhouse.io/extensions": "conditionErrors: skip"},
+        when=[{"predicate": "request.headers['x-a'] == 'b'"}],
+        authentication={"nobody": {"plain": {"selector": "request.nothing"}}},
+    )
+    assert lane(lanes) == "fast"
+    assert lanes.get().http_status == 200
+    assert lanes.get(x_a="b").http_status == 401
