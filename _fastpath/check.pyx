@@ -32,8 +32,9 @@ from _fastpath.check_decision cimport (
     view_of,
 )
 from _fastpath.check_denial cimport condition_failed
-<<<<<<< HEAD
-from _fastpath.check_phases cimport authenticate, authorize, grant
+from _fastpath.check_identity cimport authenticate
+from _fastpath.check_phases cimport authorize, fetch
+from _fastpath.check_success cimport grant
 from _fastpath.check_view cimport (
     DECODE_MALFORMED,
     DECODED,
@@ -43,12 +44,6 @@ from _fastpath.check_view cimport (
     MetadataView,
     decode_check,
 )
-=======
-from _fastpath.check_identity cimport authenticate
-from _fastpath.check_phases cimport authorize, fetch
-from _fastpath.check_success cimport grant
-from _fastpath.check_view cimport DECODE_MALFORMED, DECODED, CheckView, Decoded, decode_check
->>>>>>> 24eff0c (Decide entry by entry in the native lane)
 from _fastpath.handler cimport (
     OUTCOME_ANSWER,
     OUTCOME_DEFER,

@@ -41,10 +41,18 @@ TIMES = (
         "How long AuthConfigs took to decide.",
         _PLACE,
         "auth_server_authconfig_total",
+        "",
     ),
-    (EVALUATOR_SECONDS, "How long evaluators with `metrics` took.", _EVALUATOR, ""),
+    (
+        EVALUATOR_SECONDS,
+        "How long evaluators with `metrics` took.",
+        _EVALUATOR,
+        "auth_server_evaluator_total",
+        "auth_server_evaluator_ignored",
+    ),
 )
-"""Histograms: name, text, labels and the counter of the same turns that both lanes count."""
+"""Histograms: name, text, labels; the counter of the same turns that both lanes count, and the one
+of turns among them that took no time."""
 
 
 class _Verbatim(str):
@@ -88,8 +96,12 @@ class AuthorizationCollector(Collector):
                 if not extra:
                     totals[name, tuple(values)] = total
         yield from families.values()
-        for name, text, names, counter in TIMES:
-            decided = {labels: total for (of, labels), total in totals.items() if of == counter}
+        for name, text, names, counter, untimed in TIMES:
+            decided = {
+                labels: total - totals.get((untimed, labels), 0)
+                for (of, labels), total in totals.items()
+                if of == counter
+            }
             yield self._histograms(name, text, names, decided)
 
     def _histograms(
