@@ -456,7 +456,7 @@ async def test_answers_cannot_smuggle_headers(lanes: CallingLanes, backend: Back
     denial = "code: 302, headers: {location: {selector: auth.metadata.m.x}}"
     lanes.configure(
         f"{metadata}\nresponse: {{unauthorized: {{{denial}}}}}\n"
-        "authorization: {no: {patternMatching: {patterns: [{predicate: 'false'}]}}}"
+        "authorization: {never: {patternMatching: {patterns: [{predicate: 'false'}]}}}"
     )
     answer = await lanes.call()
     assert dict(answer.headers)["location"] == "a  Set-Cookie: b "
