@@ -26,6 +26,10 @@ class CheckMetrics:
     def answered(self, status: Status) -> None:
         self._count("auth_server_response_status", status.name)
 
+    def took(self, family: str, duration_ns: int) -> None:
+        """One call, of a family without labels."""
+        self.durations.observe(family, (), (), duration_ns)
+
     def decided(
         self,
         config: AuthConfig,

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import accumulate
 
+from prometheus_client import Metric
+
 # Added up, as Authorino does: the bounds have the same digits there.
 BOUNDS_S = tuple(accumulate([0.001, *[0.05] * 19]))
 _BOUNDS_NS = tuple(int(bound * 1e9) for bound in BOUNDS_S)
@@ -39,7 +41,21 @@ class Durations:
             histogram = self._found[key] = Histogram()
         histogram.observe(duration_ns)
 
+    def one(self, family: str) -> Histogram:
+        """Of a family without labels."""
+        return self._found.get((family, (), ()), Histogram())
+
     def of(self, family: str) -> Iterator[tuple[Labels, Extra, Histogram]]:
         for (name, labels, extra), histogram in self._found.items():
             if name == family:
                 yield labels, extra, histogram
+
+
+def add_samples(metric: Metric, labels: dict[str, str], histogram: Histogram, fast: int) -> None:
+    """fast: what counts in the least bucket besides, with no time."""
+    count = fast
+    for bound, more in zip((*map(str, BOUNDS_S), "+Inf"), histogram.counts, strict=True):
+        count += more
+        metric.add_sample(f"{metric.name}_bucket", {**labels, "le": bound}, count)
+    metric.add_sample(f"{metric.name}_count", labels, count)
+    metric.add_sample(f"{metric.name}_sum", labels, histogram.sum_ns / 1e9)

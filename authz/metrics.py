@@ -7,7 +7,7 @@ from prometheus_client.registry import Collector
 
 from _fastpath.cells import Series
 from authz.check_metrics import CONFIG_SECONDS, EVALUATOR_SECONDS
-from authz.durations import BOUNDS_S, Durations, Histogram, Labels
+from authz.durations import Durations, Histogram, Labels, add_samples
 
 _PLACE = ("namespace", "authconfig")
 _EVALUATOR = (*_PLACE, "evaluator_type", "evaluator_name")
@@ -112,9 +112,9 @@ class AuthorizationCollector(Collector):
         for values, extra, histogram in self._durations.of(name):
             fast = 0 if extra else decided.pop(values, 0) - sum(histogram.counts)
             labels = {**dict(zip(names, values, strict=True)), **dict(extra)}
-            _add(metric, labels, histogram, max(fast, 0))
+            add_samples(metric, labels, histogram, max(fast, 0))
         for values, fast in decided.items():
-            _add(metric, dict(zip(names, values, strict=True)), Histogram(), fast)
+            add_samples(metric, dict(zip(names, values, strict=True)), Histogram(), fast)
         return metric
 
     def _families(self) -> dict[str, Metric]:
@@ -123,12 +123,3 @@ class AuthorizationCollector(Collector):
             found[name] = Metric(name, text, "counter")
             found[name].type = _Verbatim("counter")
         return found
-
-
-def _add(metric: Metric, labels: dict[str, str], histogram: Histogram, fast: int) -> None:
-    count = fast
-    for bound, more in zip((*map(str, BOUNDS_S), "+Inf"), histogram.counts, strict=True):
-        count += more
-        metric.add_sample(f"{metric.name}_bucket", {**labels, "le": bound}, count)
-    metric.add_sample(f"{metric.name}_count", labels, count)
-    metric.add_sample(f"{metric.name}_sum", labels, histogram.sum_ns / 1e9)

@@ -18,6 +18,7 @@ from _fastpath.errors import WireError
 from _fastpath.rpc import Context, Method, RpcError, Status, UnaryMethod
 from authz import answers
 from authz.answers import Verdict
+from authz.call_metrics import GRPC_SECONDS
 from authz.check_metrics import CheckMetrics
 from authz.configuration import Ready, Snapshot
 from authz.errors import Overloaded
@@ -66,7 +67,12 @@ class AuthorizationService:
     def methods(self) -> list[Method]:
         overload = answers.unavailable(OVERLOADED).answer
         native = self._decider.check if self._log is None else None
-        return [UnaryMethod(CHECK, self.check, native=native, overload=overload)]
+        return [UnaryMethod(CHECK, self._call, native=native, overload=overload)]
+
+    async def _call(self, request: bytes, context: Context) -> bytes:
+        answer = await self.check(request, context)
+        self.metrics.took(GRPC_SECONDS, time.monotonic_ns() - context.mono_ns)
+        return answer
 
     async def check(self, request: bytes, context: Context) -> bytes:
         """Raises RpcError only for bytes that are no CheckRequest."""

@@ -11,6 +11,7 @@ from _fastpath.check import CheckDecider
 from _fastpath.identity import IdentityTable
 from _fastpath.plan import Plans
 from _fastpath.rpc import Method
+from authz.call_metrics import CallCollector
 from authz.callback_room import CallbackCollector
 from authz.configuration import Configuration, Report
 from authz.metrics import AuthorizationCollector
@@ -139,7 +140,10 @@ class Assembly:
             CallbackCollector(self.services.callbacks),
         ]
         durations = self._authorization.metrics.durations
-        self._authorization_collector = AuthorizationCollector(series, durations)
+        self._authorization_collectors: list[Collector] = [
+            AuthorizationCollector(series, durations),
+            CallCollector(series, durations),
+        ]
         self._limits_collectors: list[Collector] = [
             RateLimitCollector(
                 self._limits,
@@ -160,7 +164,7 @@ class Assembly:
             *http_side.probes(lambda: self.ready),
             http_side.metrics(
                 _registry(
-                    *self._collectors, self._authorization_collector, *self._limits_collectors
+                    *self._collectors, *self._authorization_collectors, *self._limits_collectors
                 )
             ),
             *http_api.routes(
@@ -176,7 +180,7 @@ class Assembly:
         """What is told of authorization and of the process, where Authorino tells it."""
         return [
             http_side.metrics(_registry(*self._collectors)),
-            http_side.metrics(_registry(self._authorization_collector), "/server-metrics"),
+            http_side.metrics(_registry(*self._authorization_collectors), "/server-metrics"),
         ]
 
     def reports(self) -> Sequence[Report]:

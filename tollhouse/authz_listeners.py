@@ -19,7 +19,9 @@ def authz_listeners(
     count: Callable[..., None],
 ) -> OnDemandListeners:
     """count: adds one to the series of a name and labels."""
-    check = CheckHttp(service.check, count, most_body_bytes=settings.max_http_body_bytes)
+    check = CheckHttp(
+        service.check, count, service.metrics.took, most_body_bytes=settings.max_http_body_bytes
+    )
     oidc = OidcHttp(lambda name, entry: find_discovery(manifests.snapshot, name, entry), count)
     return OnDemandListeners(
         [

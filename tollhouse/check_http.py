@@ -9,6 +9,7 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 from _fastpath.rpc import Context, Metadata, RpcError, Status
+from authz.call_metrics import HTTP_SECONDS
 from authz.http.admission import review_answer, review_uid
 from authz.http.answer import HttpAnswer, http_answer_of
 from authz.http.forwarded import CHECK, FAMILIES, ForwardingFault
@@ -38,18 +39,20 @@ class _Call:
 
 class CheckHttp:
     """Answers for one listener. check: as AuthorizationService's. count: called with the name and
-    labels of a series."""
+    labels of a series. took: with the name of a histogram and nanoseconds."""
 
     def __init__(
         self,
         check: Callable[[bytes, Context], Awaitable[bytes]],
         count: Callable[..., None],
+        took: Callable[[str, int], None],
         *,
         most_body_bytes: int,
         bounds: HttpBounds | None = None,
     ) -> None:
         self._check = check
         self._count = count
+        self._took = took
         self._most = most_body_bytes
         self._bounds = bounds or HttpBounds()
 
@@ -95,6 +98,7 @@ class CheckHttp:
             logger.warning("an HTTP request was no CheckRequest: %s", error.message)
             answer = HttpAnswer(503, code=Status.UNAVAILABLE)
         self._count(HANDLED, _camel(answer.code))
+        self._took(HTTP_SECONDS, time.monotonic_ns() - call.mono_ns)
         uid = review_uid(request)
         return answer if uid is None else review_answer(uid, answer)
 

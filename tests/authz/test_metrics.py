@@ -6,7 +6,8 @@ from envoy.service.auth.v3 import external_auth_pb2
 from prometheus_client import CollectorRegistry, generate_latest
 
 from _fastpath.cells import Series
-from _fastpath.rpc import Status
+from _fastpath.rpc import Status, UnaryMethod
+from authz.call_metrics import CallCollector
 from authz.check_metrics import CheckMetrics
 from authz.config import Authentication
 from authz.configuration import Configuration
@@ -14,7 +15,7 @@ from authz.durations import Durations
 from authz.metric_labels import KEY, MOST_SETS, MetricLabels
 from authz.metrics import AuthorizationCollector
 from tests.authz.fake_evaluators import Trial, gives, hangs
-from tests.authz.lanes import NOW, Lanes, check_request
+from tests.authz.lanes import NOW, THREADS, Clocks, Lanes, check_request
 
 
 def exposed(lanes: Lanes) -> list[str]:
@@ -186,3 +187,33 @@ def test_labels_are_bounded() -> None:
     assert asked(user="5") == (("user", "5"),)
     assert asked() == ()
     assert labels.of({"metadata": {"filter_metadata": {KEY: "text"}}}) == ()
+
+
+def called(lanes: Lanes) -> dict[str, float]:
+    """Samples without their labels, buckets left out."""
+    collector = CallCollector(lanes.series, lanes.service.metrics.durations)
+    return {
+        sample.name: sample.value
+        for metric in collector.collect()
+        for sample in metric.samples
+        if not sample.name.endswith("_bucket")
+    }
+
+
+async def test_calls_are_counted_under_the_names_of_go(lanes: Lanes) -> None:
+    lanes.config()
+    request = check_request().SerializeToString()
+    (method,) = lanes.service.methods()
+    assert isinstance(method, UnaryMethod)
+    await method.handler(request, Clocks(generation=lanes.generation))
+    lanes.decider.check(request, 1_000, NOW)
+    # What came over HTTP is no call of gRPC.
+    await lanes.service.check(request, Clocks(generation=lanes.generation))
+    lanes.series.add(THREADS, lanes.series.id(("http_server_handled_total", "OK")), 1)
+    lanes.service.metrics.took("http_server_handling_seconds", 2_000_000)
+    found = called(lanes)
+    for name in ("started", "handled", "msg_received", "msg_sent"):
+        assert found[f"grpc_server_{name}_total"] == 2, name
+    assert found["grpc_server_handling_seconds_count"] == 2
+    assert found["http_server_handling_seconds_count"] == 1
+    assert found["http_server_handling_seconds_sum"] == 0.002

@@ -67,6 +67,7 @@ async def listening(bounds: HttpBounds) -> AsyncIterator[Site]:
     check = CheckHttp(
         lanes.service.check,
         lambda *key: counted.append(key),
+        lambda *call: None,
         most_body_bytes=10,
         bounds=bounds,
     )

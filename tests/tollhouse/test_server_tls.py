@@ -98,7 +98,9 @@ async def listening(files: TlsFiles) -> AsyncIterator[Site]:
     assert lanes.config(**CERTIFICATE) == []
     tls = ServerTls(files)
     await tls.start()
-    check = CheckHttp(lanes.service.check, lambda *key: None, most_body_bytes=10)
+    check = CheckHttp(
+        lanes.service.check, lambda *key: None, lambda *call: None, most_body_bytes=10
+    )
     server = BoundedHttp(check)
     place = await server.start(Address("127.0.0.1", 0), tls.context)
     try:
