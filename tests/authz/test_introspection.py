@@ -113,6 +113,26 @@ async def test_answers_that_let_nobody_in(
 
 
 @pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (b" " * (1 << 20) + b'{"active": true}', "request failed: the answer is too large"),
+        (b'{"active": true, "a": ' + b"[" * 100_000, "response: not valid JSON"),
+        (b'{"active": true, "a": ' + b"[" * 80 + b"]" * 80 + b"}", "deeper than 64 levels"),
+        (b'{"active": true, "exp": NaN}', "response: not valid JSON"),
+        (b'{"active": true, "exp": 1e999}', "response: not valid JSON"),
+        (b'{"active": true}{"active": true}', "response: not valid JSON"),
+        (b'{"active": true, "u": "\xff"}', "response: not valid JSON"),
+    ],
+    ids=["too large", "unclosed", "nested", "NaN", "infinite", "two", "not UTF-8"],
+)
+async def test_hostile_answers(
+    services: Services, backend: Backend, body: bytes, expected: str
+) -> None:
+    backend.says("/", body)
+    assert (await reason(opened(services, f"{backend.url}/"))).endswith(expected)
+
+
+@pytest.mark.parametrize(
     "body", [{"username": "x"}, {"active": "true"}, {"active": 1}, [{"active": True}], True]
 )
 async def test_active_must_be_a_boolean(services: Services, backend: Backend, body: object) -> None:

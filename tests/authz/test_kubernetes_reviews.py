@@ -2,11 +2,17 @@
 41, and what a real API server was recorded to be asked."""
 
 import asyncio
+import base64
+import json
+import ssl
 from collections.abc import AsyncIterator
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from authz.errors import Denied, Unauthenticated, Unavailable
 from authz.evaluators.subject_access_review import (
@@ -18,7 +24,9 @@ from authz.kinds import AUTHENTICATION, AUTHORIZATION
 from authz.kubernetes_api import KubernetesApi
 from authz.services import Services
 from tests.authz.entries import faults, opening, read, turn
+from tests.authz.http_backend import http_backend
 from tests.authz.kubernetes_server import KubernetesServer, kubernetes_server, write_kubeconfig
+from tests.authz.pki import Issued, root
 
 TOKENS = AUTHENTICATION["kubernetesTokenReview"]
 ACCESS = AUTHORIZATION["kubernetesSubjectAccessReview"]
@@ -231,6 +239,47 @@ async def test_a_credential_that_has_expired_is_looked_for_again(
     assert await not_authenticated(evaluator, b"good") == "Unauthorized"
     write_kubeconfig(tmp_path / "kubeconfig", server.backend.url, "second")
     await evaluator.identify(turn(SERVICES), b"good")
+
+
+async def test_a_certificate_is_shown_to_the_clusters_authority_only(tmp_path: Path) -> None:
+    cluster, stranger = root("cluster"), root("stranger")
+    address = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
+    server, client = cluster.issue("apiserver", extensions=[address]), cluster.issue("tollhouse")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(_key_pair(tmp_path, server))
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.load_verify_locations(cadata=cluster.pem)
+    kubeconfig = tmp_path / "kubeconfig"
+    async with http_backend(tls=context) as backend:
+        backend.says("/apis/authentication.k8s.io/v1/tokenreviews", {"status": {}}, status=201)
+        outcomes = []
+        for authority in (cluster, stranger):
+            write_kubeconfig(
+                kubeconfig, backend.url, "", **_data("certificate-authority", authority)
+            )
+            document = json.loads(kubeconfig.read_text())
+            document["users"][0]["user"] = _data("client-certificate", client)
+            document["users"][0]["user"]["client-key"] = str(_key_pair(tmp_path, client))
+            kubeconfig.write_text(json.dumps(document))
+            api = KubernetesApi({"KUBECONFIG": str(kubeconfig)})
+            evaluator = open_token_review(read(TOKENS, {}), opening(Services(kubernetes=api)))
+            outcomes.append(await not_authenticated(evaluator, b"good"))
+            await api.close()
+        assert outcomes == ["not authenticated", "Kubernetes API: the connection failed"]
+        assert len(backend.seen) == 1
+        assert "authorization" not in backend.seen[0].headers
+
+
+def _data(name: str, issued: Issued) -> dict[str, str]:
+    return {f"{name}-data": base64.b64encode(issued.pem.encode()).decode()}
+
+
+def _key_pair(folder: Path, issued: Issued) -> Path:
+    """A file with a certificate and its key."""
+    form = Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
+    file = folder / f"{issued.certificate.serial_number}.pem"
+    file.write_bytes(issued.pem.encode() + issued.key.private_bytes(*form))
+    return file
 
 
 async def test_out_of_reach(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
