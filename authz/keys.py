@@ -130,6 +130,11 @@ class KeyRing:
         self._managed.discard(secret_id)
         self.remove(secret_id)
 
+    def find(self, secret_id: SecretId, selector: LabelSelector) -> ApiKeySecret | None:
+        """The Secret of this name if the selector matches it; any thread."""
+        secret = self._secrets.get(secret_id)
+        return secret if secret is not None and selector.matches(secret.labels) else None
+
     def __len__(self) -> int:
         return len(self._secrets)
 

@@ -17,12 +17,14 @@ class Kind:
     others of its priority, in order of declaration. read: from the method's own mapping to its
     spec, a frozen dataclass. open: from the spec to the evaluator; raises errors.Unavailable.
     challenge: the identifier of WWW-Authenticate; None takes that of the credential. extensions:
-    options of the extensions annotation that it takes.
+    options of the extensions annotation that it takes. caches: `cache` has an effect; a kind whose
+    results belong to more of a request than its credential remembers them itself, or needs not to.
     """
 
     label: str
     local: bool
     read: Callable[[Fields, Reading], Any]
     open: Callable[[Any, Opening], Any]
-    challenge: Callable[[Any], str] | None = None
+    challenge: Callable[[Any], str | None] | None = None
     extensions: tuple[str, ...] = ()
+    caches: bool = True

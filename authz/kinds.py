@@ -3,7 +3,12 @@
 from collections.abc import Mapping
 
 from authz.evaluators.anonymous import open_anonymous, read_anonymous
-from authz.evaluators.api_key import API_KEY_EXTENSIONS, open_api_key, read_api_key
+from authz.evaluators.api_key import (
+    API_KEY_EXTENSIONS,
+    api_key_challenge,
+    open_api_key,
+    read_api_key,
+)
 from authz.evaluators.http_callback import open_http_callback, read_http_callback
 from authz.evaluators.http_metadata import open_http_metadata, read_http_metadata
 from authz.evaluators.jwt import EXTENSIONS as JWT_EXTENSIONS
@@ -34,7 +39,13 @@ ANONYMOUS = Kind("IDENTITY_NOOP", True, read_anonymous, open_anonymous, lambda _
 
 AUTHENTICATION: Mapping[str, Kind] = {
     "apiKey": Kind(
-        "IDENTITY_APIKEY", True, read_api_key, open_api_key, extensions=API_KEY_EXTENSIONS
+        "IDENTITY_APIKEY",
+        True,
+        read_api_key,
+        open_api_key,
+        api_key_challenge,
+        API_KEY_EXTENSIONS,
+        caches=False,
     ),
     "oauth2Introspection": Kind("IDENTITY_OAUTH2", False, read_introspection, open_introspection),
     "kubernetesTokenReview": Kind(
@@ -42,7 +53,9 @@ AUTHENTICATION: Mapping[str, Kind] = {
     ),
     "jwt": Kind("IDENTITY_JWT", False, read_jwt, open_jwt, extensions=JWT_EXTENSIONS),
     "plain": Kind("IDENTITY_PLAIN", True, read_plain, open_plain, lambda spec: spec.source),
-    "x509": Kind("IDENTITY_MTLS", False, read_x509, open_x509, lambda _: "Certificate"),
+    "x509": Kind(
+        "IDENTITY_MTLS", False, read_x509, open_x509, lambda _: "Certificate", caches=False
+    ),
     "anonymous": ANONYMOUS,
 }
 METADATA: Mapping[str, Kind] = {

@@ -103,7 +103,7 @@ class _Reader:
             kind, common = self._entry(name, reading, AUTHENTICATION, own)
             credential, challenge = reading.credential(entry.group("credentials"))
             if kind is not None and kind.challenge is not None and common["spec"] is not None:
-                challenge = kind.challenge(common["spec"])
+                challenge = kind.challenge(common["spec"]) or challenge
             found.append(
                 Authentication(
                     credential=credential,
@@ -188,6 +188,7 @@ class _Reader:
         kind = None if method is None else kinds[method]
         known = () if kind is None else kind.extensions
         extension.known(*COMMON_EXTENSIONS, *extensions, *known)
+        cache = _cache(entry, extension)
         return kind, {
             "name": name,
             "kind": kind,
@@ -195,7 +196,7 @@ class _Reader:
             "priority": entry.integer("priority"),
             "when": self._conditions.read(entry, "when"),
             "metrics": entry.boolean("metrics"),
-            "cache": _cache(entry, extension),
+            "cache": cache if kind is not None and kind.caches else None,
             "deadline_s": _positive(extension, "deadline") / 1000 or None,
             "fingerprint": _fingerprint(entry, extension) if entry.has("cache") else b"",
         }

@@ -4,7 +4,8 @@ The identity is that Secret. Keys are found by digest in the identity table, whi
 (Authorino scans all Secrets and compares texts; reference §2.2).
 
 Extensions: `keyNames`, the names of the values that hold keys; `appId`, where a request brings the
-id that belongs to its key; `withoutData`, which keeps the Secret's values out of the identity.
+id that belongs to its key; `withoutData`, which keeps the Secret's values out of the identity;
+`signature`, with which requests are signed instead (signed_request.py).
 """
 
 from dataclasses import dataclass
@@ -15,13 +16,18 @@ from _fastpath.rule_spec import Credential
 from authz.entry_reading import Reading
 from authz.errors import Unauthenticated, Unavailable
 from authz.evaluator import IdentityEvaluator, Turn
+from authz.evaluators.signed_request import (
+    SignedRequest,
+    SignedRequestIdentity,
+    read_signed_request,
+)
 from authz.fields import Fields
 from authz.key_form import KEY, PAIRED_KEY, KeyForm
 from authz.opening import Opening
 from authz.selector_match import LabelSelector
 from authz.services import Services
 
-API_KEY_EXTENSIONS = ("keyNames", "appId", "withoutData")
+API_KEY_EXTENSIONS = ("keyNames", "appId", "withoutData", "signature")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +40,7 @@ class ApiKey:
     app_id: Credential | None
 
 
-def read_api_key(fields: Fields, reading: Reading) -> ApiKey:
+def read_api_key(fields: Fields, reading: Reading) -> ApiKey | SignedRequest:
     fields.known("selector", "allNamespaces")
     if not fields.has("selector"):
         fields.fault("is required", "selector")
@@ -45,7 +51,10 @@ def read_api_key(fields: Fields, reading: Reading) -> ApiKey:
         app_id, _ = reading.credential(extension.group("appId"))
     names = extension.texts("keyNames") or (KEY if app_id is None else PAIRED_KEY,)
     form = KeyForm(names, app_id is not None, extension.boolean("withoutData"))
-    return ApiKey(selector, fields.boolean("allNamespaces"), form, app_id)
+    all_namespaces = fields.boolean("allNamespaces")
+    if extension.has("signature"):
+        return read_signed_request(extension, selector, all_namespaces, form)
+    return ApiKey(selector, all_namespaces, form, app_id)
 
 
 class ApiKeyIdentity(IdentityEvaluator):
@@ -76,5 +85,11 @@ class ApiKeyIdentity(IdentityEvaluator):
         self._services.keys.leave(*self._place)
 
 
-def open_api_key(spec: ApiKey, opening: Opening) -> ApiKeyIdentity:
+def open_api_key(spec: ApiKey | SignedRequest, opening: Opening) -> IdentityEvaluator:
+    if isinstance(spec, SignedRequest):
+        return SignedRequestIdentity(spec, opening.namespace, opening.services.keys)
     return ApiKeyIdentity(spec, opening.namespace, opening.services)
+
+
+def api_key_challenge(spec: ApiKey | SignedRequest) -> str | None:
+    return "Signature" if isinstance(spec, SignedRequest) else None
