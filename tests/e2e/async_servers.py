@@ -27,8 +27,11 @@ def on_own_loop(server: AbstractAsyncContextManager[T]) -> Iterator[T]:
         await server.__aexit__(None, None, None)
 
     try:
-        yield wait(enter())
-        wait(leave())
+        entered = wait(enter())
+        try:
+            yield entered
+        finally:
+            wait(leave())
     finally:
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
