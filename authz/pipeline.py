@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from functools import partial
 from itertools import groupby
+from types import MappingProxyType
 from typing import Literal
 
 from _fastpath.check_codec import CheckRequest
@@ -36,7 +37,8 @@ class Pipeline:
     """One request against one AuthConfig. Used once, on the event loop.
 
     deadline: time of the event loop at which the caller gives up; evaluators are told, the caller
-    of `run` ends it. note: told of every evaluator once it is over. dry_run: no callbacks.
+    of `run` ends it. note: told of every evaluator once it is over. dry_run: no callbacks. refused:
+    authentication entries, by name, that are known to refuse this request.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class Pipeline:
         deadline: float | None = None,
         note: Note | None = None,
         dry_run: bool = False,
+        refused: Mapping[str, Unauthenticated] = MappingProxyType({}),
     ) -> None:
         self._opened = opened
         self._config = opened.config
@@ -58,6 +61,7 @@ class Pipeline:
         self._mono_ns, self._wall_ns = mono_ns, wall_ns
         self._deadline = deadline
         self._dry_run = dry_run
+        self._refused = refused
         self._evaluation = Evaluation(services, wall_ns, note)
         self._identified: Identified | None = None
         self._auth: Mapping[str, object] = {}
@@ -124,10 +128,16 @@ class Pipeline:
             "authentication",
             at,
             item,
-            lambda: item.evaluator.identify(turn, credential),
+            lambda: self._identify(item, turn, credential),
             lambda identity: self._extended(item, identity),
             credential,
         )
+
+    async def _identify(self, item: Item, turn: Turn, credential: bytes | None) -> object:
+        known = self._refused.get(item.entry.name)
+        if known is not None:
+            raise known
+        return await item.evaluator.identify(turn, credential)
 
     def _extended(self, item: Item, identity: object) -> object:
         """With defaults and overrides; both see the identity without them."""

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections import deque
+from collections.abc import Mapping
 
 from _fastpath.cells import Series
 from _fastpath.check import NOT_READY, CheckDecider
@@ -21,8 +22,10 @@ from authz.answers import Verdict
 from authz.call_metrics import GRPC_SECONDS
 from authz.check_metrics import CheckMetrics
 from authz.configuration import Ready, Snapshot
-from authz.errors import Overloaded
+from authz.errors import Overloaded, Unauthenticated
 from authz.evaluation import Note
+from authz.evaluator import Turn
+from authz.evidence import NOTHING, Evidence, token_items, verified_token
 from authz.pipeline import Pipeline
 from authz.request_log import RequestLog
 from authz.services import Services
@@ -82,7 +85,11 @@ class AuthorizationService:
         try:
             found = self._look_up(decoded, context)
             if isinstance(found, Ready):
-                verdict = await self._counted(found, decoded, context, steps)
+                evidence = await self._evidence(found, decoded, context)
+                answer = self._decided_by(evidence, request, context)
+                if answer is not None:
+                    return answer
+                verdict = await self._counted(found, decoded, context, steps, evidence.refused)
             else:
                 verdict = found
         except Exception:  # the check's edge: whatever went wrong, the answer is a denial
@@ -123,15 +130,43 @@ class AuthorizationService:
             return Verdict(answer, Status.NOT_FOUND)
         return answers.unavailable(found) if isinstance(found, str) else found
 
+    async def _evidence(self, ready: Ready, request: CheckRequest, context: Context) -> Evidence:
+        items = () if self._log is not None else token_items(ready.opened)
+        if not items:
+            return NOTHING
+        deadline = self._deadline(context)
+        turn = Turn(
+            request, {}, context.mono_ns, context.wall_ns, deadline, None, self._services.workers
+        )
+        try:
+            async with asyncio.timeout_at(deadline):
+                return await verified_token(items, turn)
+        except (TimeoutError, Overloaded):
+            return NOTHING  # the pipeline comes to the same end, and answers it
+
+    def _decided_by(self, evidence: Evidence, request: bytes, context: Context) -> bytes | None:
+        """The native lane's answer, which counts it, now that it knows more."""
+        if not evidence.remembered:
+            return None
+        outcome, answer, status, _, _ = self._decider.check(
+            request, context.mono_ns, context.wall_ns
+        )
+        return answer if outcome == "answer" and status == Status.OK else None
+
     async def _counted(
-        self, ready: Ready, request: CheckRequest, context: Context, steps: list[Step]
+        self,
+        ready: Ready,
+        request: CheckRequest,
+        context: Context,
+        steps: list[Step],
+        refused: Mapping[str, Unauthenticated],
     ) -> Verdict:
-        """steps: filled where somebody reads them."""
+        """steps: filled where somebody reads them. refused: as for Pipeline."""
         config = ready.opened.config
         wanted = self._log is not None or any(entry.metrics for entry in config.entries)
         note = steps.append if wanted else None
         deadline = self._deadline(context)
-        pipeline = self._pipeline(ready, request, context, deadline, note)
+        pipeline = self._pipeline(ready, request, context, deadline, note, refused=refused)
         began_ns = time.monotonic_ns()
         verdict = await _in_time(pipeline, deadline)
         if not verdict.skipped:
@@ -148,6 +183,7 @@ class AuthorizationService:
         note: Note | None,
         *,
         dry_run: bool = False,
+        refused: Mapping[str, Unauthenticated] = NOTHING.refused,
     ) -> Pipeline:
         return Pipeline(
             ready.opened,
@@ -158,6 +194,7 @@ class AuthorizationService:
             deadline=deadline,
             note=note,
             dry_run=dry_run,
+            refused=refused,
         )
 
     def _deadline(self, context: Context) -> float | None:

@@ -113,6 +113,10 @@ class JwtIdentity(IdentityEvaluator):
         self._table.drop(self.scope)
         self._refused.clear()
 
+    def remembers(self, credential: bytes, wall_ns: int) -> bool:
+        """Whether this token is known to be good."""
+        return self._table.find(self.scope, credential, wall_ns) is not None
+
     async def identify(self, turn: Turn, credential: bytes | None) -> object:
         if credential is None:
             raise Unauthenticated(CREDENTIAL_MISSING)
@@ -128,9 +132,8 @@ class JwtIdentity(IdentityEvaluator):
 
     async def _verified(self, turn: Turn, token: bytes) -> tuple[Trust, VerifiedToken]:
         """And the keys it was verified with. Raises Unauthenticated."""
-        digest = hashlib.blake2b(token, digest_size=16).digest()
         # So long as no fetch can bring the key that signed, there is no need to look again.
-        if digest in self._refused and not self._keys.renewable:
+        if self._refused and _digest(token) in self._refused and not self._keys.renewable:
             raise SignatureRefused
         try:
             trust = await self._keys.get(turn.deadline)
@@ -144,7 +147,7 @@ class JwtIdentity(IdentityEvaluator):
         except ProviderUnavailable as error:
             raise Unauthenticated(str(error)) from None
         except SignatureRefused:
-            self._refused[digest] = None
+            self._refused[_digest(token)] = None
             raise
 
     def _judge(self, token: bytes, trust: Trust, wall_ns: int) -> VerifiedToken:
@@ -152,6 +155,10 @@ class JwtIdentity(IdentityEvaluator):
         if self._decryption_keys and is_envelope(token):
             token = opened(token, self._decryption_keys)
         return verify(token, trust, self._expected, wall_ns)
+
+
+def _digest(token: bytes) -> bytes:
+    return hashlib.blake2b(token, digest_size=16).digest()
 
 
 def open_jwt(spec: JwtSpec, opening: Opening) -> JwtIdentity:
