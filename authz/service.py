@@ -100,6 +100,19 @@ class AuthorizationService:
             self._log.outgoing(request_id, steps, verdict)
         return verdict.answer
 
+    async def check_here(self, request: bytes, context: Context) -> bytes:
+        """As `check`, for callers whose request no native transport took: that lane goes first."""
+        if self._log is None:
+            outcome, answer, status, message, generation = self._decider.check(
+                request, context.mono_ns, context.wall_ns
+            )
+            if outcome == "answer" and status:
+                raise RpcError(Status(status), message)
+            if outcome == "answer":
+                return answer
+            context.generation = generation
+        return await self.check(request, context)
+
     async def dry_run(self, request: bytes, context: Context, note: Note) -> tuple[str, Verdict]:
         """The id of the AuthConfig, empty without one, and what `check` would decide; nothing is
         counted and no callback is sent. Raises RpcError as `check` does, and what a defect raises.

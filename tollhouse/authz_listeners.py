@@ -20,7 +20,10 @@ def authz_listeners(
 ) -> OnDemandListeners:
     """count: adds one to the series of a name and labels."""
     check = CheckHttp(
-        service.check, count, service.metrics.took, most_body_bytes=settings.max_http_body_bytes
+        service.check_here,
+        count,
+        service.metrics.took,
+        most_body_bytes=settings.max_http_body_bytes,
     )
     oidc = OidcHttp(lambda name, entry: find_discovery(manifests.snapshot, name, entry), count)
     return OnDemandListeners(

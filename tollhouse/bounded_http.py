@@ -1,6 +1,7 @@
 """A small HTTP server for peers that are not trusted: connections, sizes and times have bounds."""
 
 import asyncio
+import logging
 import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -11,9 +12,14 @@ from _fastpath.errors import BindError
 from tollhouse.address import Address
 from tollhouse.binding import ensure_free
 
+logger = logging.getLogger(__name__)
+
 HANDSHAKE_SECONDS = 5.0
 STOP_SECONDS = 2.0
 LINGER_SECONDS = 2.0  # for a peer that still sends what nobody reads, so that it sees the answer
+# aiohttp tells of every malformed request with a traceback; peers would write the log.
+_PEERS = logging.getLogger(f"{__name__}.peers")
+_PEERS.setLevel(logging.CRITICAL + 1)
 Handler = Callable[[web.BaseRequest], Awaitable[web.Response]]
 
 
@@ -42,6 +48,7 @@ class _Connections(web.Server):
             handler,
             handler_cancellation=True,
             access_log=None,
+            logger=_PEERS,
             auto_decompress=False,
             keepalive_timeout=bounds.idle_seconds,
             lingering_time=LINGER_SECONDS,
@@ -97,7 +104,11 @@ class BoundedHttp:
         await self._connections.shutdown(STOP_SECONDS)
 
     async def _answered(self, request: web.BaseRequest) -> web.Response:
-        response = await self._handler(request)
+        try:
+            response = await self._handler(request)
+        except Exception:  # the listener's edge: what goes wrong here is no yes
+            logger.exception("an HTTP request could not be answered")
+            response = web.Response(status=503)
         try:
             async with asyncio.timeout(self._bounds.answer_seconds):
                 await response.prepare(request)

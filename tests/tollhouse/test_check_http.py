@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 
 from tests.authz.lanes import Lanes
 from tests.tollhouse.server_process import serving
@@ -65,7 +66,7 @@ async def listening(bounds: HttpBounds) -> AsyncIterator[Site]:
     assert lanes.config(authentication={"k": KEYS}) == []
     counted: list[tuple[str, ...]] = []
     check = CheckHttp(
-        lanes.service.check,
+        lanes.service.check_here,
         lambda *key: counted.append(key),
         lambda *call: None,
         most_body_bytes=10,
@@ -112,8 +113,22 @@ async def test_key_decides(site: Site) -> None:
         (b"\x16\x03\x01", 400),
     ],
 )
-async def test_hostile_requests_are_refused(site: Site, head: bytes, status: int) -> None:
+async def test_hostile_requests_are_refused(
+    site: Site, head: bytes, status: int, caplog: pytest.LogCaptureFixture
+) -> None:
     assert await site.ask(head + b"Authorization: APIKEY kk\r\n") == status
+    assert caplog.text == "", "a peer could fill the log"
+
+
+async def test_failure_of_ours_is_no_yes(caplog: pytest.LogCaptureFixture) -> None:
+    async def fails(request: web.BaseRequest) -> web.Response:
+        raise ZeroDivisionError
+
+    server = BoundedHttp(fails)
+    place = await server.start(Address("127.0.0.1", 0))
+    assert await Site(int(place.rpartition(":")[2]), Lanes()).ask(GET) == 503
+    await server.stop()
+    assert "ZeroDivisionError" in caplog.text
 
 
 async def test_bodies_are_bounded(site: Site) -> None:

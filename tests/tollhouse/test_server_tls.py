@@ -99,7 +99,7 @@ async def listening(files: TlsFiles) -> AsyncIterator[Site]:
     tls = ServerTls(files)
     await tls.start()
     check = CheckHttp(
-        lanes.service.check, lambda *key: None, lambda *call: None, most_body_bytes=10
+        lanes.service.check_here, lambda *key: None, lambda *call: None, most_body_bytes=10
     )
     server = BoundedHttp(check)
     place = await server.start(Address("127.0.0.1", 0), tls.context)
