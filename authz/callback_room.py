@@ -14,6 +14,7 @@ from authz.errors import EvaluatorFailed, Refusal
 
 MOST = 512  # under the connections that Outgoing has for everybody
 MOST_OF_ONE = 128
+PATIENCE_S = 5.0  # what a callback has unless it says otherwise
 FULL = "too many callbacks are under way"
 
 
@@ -42,12 +43,14 @@ class CallbackRoom:
         task.add_done_callback(lambda _: place.close())
         task.add_done_callback(self._tasks.discard)
 
-    async def close(self) -> None:
-        """End what is under way without anybody waiting for it."""
-        tasks = tuple(self._tasks)
-        for task in tasks:
+    async def close(self, patience_s: float = PATIENCE_S) -> None:
+        """Let what nobody waits for come to its end, but no longer than this."""
+        if not self._tasks:
+            return
+        _, late = await asyncio.wait(self._tasks, timeout=patience_s)
+        for task in late:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*late, return_exceptions=True)
 
     @contextlib.contextmanager
     def _place(self, config_id: str) -> Iterator[None]:

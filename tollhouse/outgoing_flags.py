@@ -1,9 +1,11 @@
 """Calls of evaluators to other servers: where they may go and what they may take."""
 
 import re
+import ssl
 from collections.abc import Mapping
 from dataclasses import fields
 from ipaddress import ip_network
+from pathlib import Path
 from typing import Any
 
 from authz.outgoing.bounds import (
@@ -42,6 +44,16 @@ def destinations(text: str) -> tuple[Destination, ...]:
     return tuple(found)
 
 
+def authorities(text: str) -> Path:
+    """Reader of a file with certificates."""
+    file = flags.path(text)
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(file)
+    except OSError as error:  # an SSLError too
+        raise UsageError(f"{text!r} holds no certificates that can be read") from error
+    return file
+
+
 def _flag(name: str, read: Any, metavar: str, help_text: str, *, repeatable: bool = False) -> Flag:
     return Flag(PREFIX + name, read, metavar, help_text, GROUP, repeatable=repeatable)
 
@@ -64,7 +76,7 @@ OUTGOING_FLAGS = (
         "these are never called, whatever is allowed; may be repeated",
         repeatable=True,
     ),
-    _flag("ca_file", flags.path, "FILE", "PEM of authorities trusted besides the system's"),
+    _flag("ca_file", authorities, "FILE", "PEM of authorities trusted besides the system's"),
     _flag("response_bytes", flags.size(1, 1 << 30), "BYTES", "longest answer that is read"),
     _flag("redirects", flags.count(0, 100), "N", "redirects that a call follows"),
     _flag("longest_seconds", _SECONDS, "SECONDS", "ends a call that has no timeout of its own"),

@@ -117,12 +117,22 @@ async def test_the_room_is_bounded() -> None:
     await room.close()
 
 
-async def test_closing_ends_what_nobody_waits_for() -> None:
+async def test_the_end_waits_for_callbacks_but_not_for_ever() -> None:
     room = CallbackRoom()
+    sent = []
+
+    async def send() -> None:
+        await asyncio.sleep(0)
+        sent.append("callback")
+
+    room.begin("a", send)
+    await room.close()
+    assert sent == ["callback"]
     for _ in range(3):
         room.begin("a", asyncio.Event().wait)
-    await room.close()
+    await room.close(patience_s=0)
     await room.call("a", _nothing)
+    await room.close()
 
 
 async def _nothing() -> None:

@@ -2,9 +2,11 @@
 
 import asyncio
 import datetime
+import random
 import re
 import socket
 import ssl
+from collections import Counter
 from collections.abc import AsyncIterator
 from ipaddress import ip_address, ip_network
 from pathlib import Path
@@ -268,6 +270,28 @@ async def test_what_is_no_proper_answer(outgoing: Outgoing, answer: bytes) -> No
     async with server:
         with pytest.raises(ConnectionFailed):
             await outgoing.send(OutgoingRequest("POST", url, timeout_s=10))
+
+
+async def test_answers_of_all_sorts(outgoing: Outgoing) -> None:
+    """Whatever a server sends, there is an answer or an error of ours."""
+    proper = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nContent-Type: text/plain\r\n\r\nbody"
+    chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\n\r\n"
+    noise = random.Random(7)
+    ended: Counter[str] = Counter()
+    for at in range(300):
+        answer = bytearray(noise.choice((proper, chunked)))
+        for _ in range(noise.randint(0, 3)):
+            answer[noise.randrange(len(answer))] = noise.choice(b"\0\r\n :;0f\xff")
+        server, url = await _raw_server(bytes(answer[: noise.randint(len(answer) // 2, 999)]))
+        async with server:
+            try:
+                await outgoing.send(OutgoingRequest("POST", f"{url}?{at}", timeout_s=10))
+                ended["answered"] += 1
+            except OutgoingError as error:
+                ended[error.outcome] += 1
+    assert ended["answered"] > 50
+    assert ended["connection_failed"] > 50
+    assert ended.keys() == {"answered", "connection_failed"}
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1/", "http://name.invalid/", "http://../"])

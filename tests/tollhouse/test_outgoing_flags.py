@@ -12,6 +12,7 @@ from authz.outgoing.bounds import (
     Destinations,
     OutgoingBounds,
 )
+from tests.authz import pki
 from tollhouse import authorino_flags, cli
 from tollhouse.authorino_settings import AuthorinoSettings
 from tollhouse.errors import UsageError
@@ -55,9 +56,7 @@ def test_lists_of_destinations() -> None:
         "--outgoing-allow=api.Example.com, *.corp",
         "--outgoing-allow=10.0.0.0/8",
         "--outgoing-deny=[::1],192.0.2.7",
-        "--outgoing-ca-file=ca.pem",
     )
-    assert found.ca_file == Path("ca.pem")
     assert found.allowed == Destinations(
         allowed_hosts=frozenset({"api.example.com", "*.corp"}),
         allowed_networks=(ip_network("10.0.0.0/8"),),
@@ -92,3 +91,15 @@ def test_authorinos_command_line_takes_the_variables() -> None:
     found = authorino_flags.parse(words, {"TOLLHOUSE_OUTGOING_DENY": "private"})
     assert isinstance(found, AuthorinoSettings)
     assert found.serve.outgoing.allowed.denied_networks == PRIVATE_NETWORKS
+
+
+def test_authorities_are_read_at_the_start(tmp_path: Path) -> None:
+    file = tmp_path / "ca.pem"
+    for text in ("", "-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n"):
+        file.write_text(text)
+        with pytest.raises(UsageError, match=r"--outgoing-ca-file: .* holds no certificates"):
+            outgoing(f"--outgoing-ca-file={file}")
+    with pytest.raises(UsageError, match="holds no certificates"):
+        outgoing(f"--outgoing-ca-file={tmp_path / 'absent.pem'}")
+    file.write_text(pki.root().pem)
+    assert outgoing(f"--outgoing-ca-file={file}").ca_file == file
