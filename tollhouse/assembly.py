@@ -43,8 +43,10 @@ from tollhouse.manifests_source import ManifestsSource
 from tollhouse.publisher import Publisher
 from tollhouse.reflection import Reflection
 from tollhouse.reloading import Reloading, Source
+from tollhouse.server_tls import ServerTls
 from tollhouse.settings import RateLimitStatuses, ServeSettings
 from tollhouse.storage import open_storage
+from tollhouse.tls_front import ALPN, TlsFront
 from tollhouse.transport import GrpcServer, open_server
 from tollhouse.transport_metrics import TransportCollector
 
@@ -115,10 +117,12 @@ class Assembly:
         )
         files = (*settings.manifests, settings.limits, settings.custom_metric_labels)
         paths = [path for path in files if path is not None]
-        paths += [path for tls in self.listeners.tls for path in tls.paths]
+        self.tls_front = _tls_front(settings)
+        tls = [*self.listeners.tls, *([self.tls_front.tls] if self.tls_front else [])]
+        paths += [path for listener in tls for path in listener.paths]
         self.housekeeping = Housekeeping(counters, identities, plans, now)
         limits = LimitsSource(settings.limits, active, fail=settings.counters.fail)
-        sources: list[Source] = [limits, self._manifests, *self.listeners.tls]
+        sources: list[Source] = [limits, self._manifests, *tls]
         if labels is not None:
             sources.append(_labels_source(settings, labels))
         self.reloading = Reloading(paths, sources)
@@ -200,6 +204,13 @@ class Assembly:
         """State that they are no longer."""
         self.ready = False
         self._health.end()
+
+
+def _tls_front(settings: ServeSettings) -> TlsFront | None:
+    files, address = settings.tls.authz, settings.authz_listen
+    if files is None or address is None:
+        return None
+    return TlsFront(address, ServerTls(files, ALPN), settings.bounds.connections)
 
 
 def _registry(*collectors: Collector) -> CollectorRegistry:

@@ -14,12 +14,12 @@ from authz.selector_text import parse_selector
 from tollhouse import __version__, flags, outgoing_flags
 from tollhouse.address import Address
 from tollhouse.authorino_settings import AuthorinoSettings, AuthorinoVersion
-from tollhouse.authorino_tls import FILE_FLAGS, IDLE_FLAGS, http_tls
+from tollhouse.authorino_tls import FILE_FLAGS, IDLE_FLAGS, read_tls
 from tollhouse.authorino_unused import UNUSED, unused
 from tollhouse.errors import UsageError
 from tollhouse.flags import Flag
 from tollhouse.log import Format, Level
-from tollhouse.settings import HttpTlsSettings, ServeSettings, WatchSettings
+from tollhouse.settings import ServeSettings, TlsSettings, WatchSettings
 
 PROGRAM = "tollhouse authorino"
 VERSION = "0.27.0"
@@ -219,7 +219,7 @@ def _server(arguments: Sequence[str], environment: Mapping[str, str]) -> Authori
         given["secret_label_selector"] = EVERYTHING
     given |= flags.values((*FLAGS, *FILE_FLAGS), words, environment)
     without_effect = flags.values(idle, words, environment)
-    tls = http_tls({**without_effect, **given}, grpc=bool(given["ext_auth_grpc_port"]))
+    tls = read_tls({**without_effect, **given})
     if not given.get("manifests"):
         raise UsageError("--manifests: expected, as objects are not read from a cluster")
     return _settings(given, tls, outgoing_flags.read({}, environment), unused(without_effect))
@@ -227,7 +227,7 @@ def _server(arguments: Sequence[str], environment: Mapping[str, str]) -> Authori
 
 def _settings(
     given: Mapping[str, Any],
-    tls: HttpTlsSettings,
+    tls: TlsSettings,
     outgoing: OutgoingBounds,
     ignored: tuple[str, ...],
 ) -> AuthorinoSettings:
@@ -250,7 +250,7 @@ def _settings(
                 secrets=given["secret_label_selector"],
                 allow_host_subsets=given["allow_superseding_host_subsets"],
             ),
-            http_tls=tls,
+            tls=tls,
             outgoing=outgoing,
             request_log=given["request_log"] or given["log_level"] is Level.DEBUG,
             log_level=given["log_level"],

@@ -1,4 +1,4 @@
-"""Authorino's flags of TLS: both HTTP listeners have it, gRPC does not."""
+"""Authorino's flags of TLS."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Any
 from tollhouse import flags
 from tollhouse.errors import UsageError
 from tollhouse.flags import Flag
-from tollhouse.settings import HttpTlsSettings
+from tollhouse.settings import TlsSettings
 
 GROUP = "TLS"
 DEFAULT = "TLS 1.2 and 1.3 are offered, with OpenSSL's ciphers"
@@ -34,7 +34,7 @@ def _idle(field: str) -> tuple[Flag, Flag]:
 
 
 FILE_FLAGS = (
-    _file("tls_cert", "of HTTP authorization; gRPC has no TLS"),
+    _file("tls_cert", "of gRPC and of HTTP authorization"),
     _file("tls_cert_key", "the key of that certificate"),
     _file("oidc_tls_cert", "of wristband discovery"),
     _file("oidc_tls_cert_key", "the key of that certificate"),
@@ -42,18 +42,13 @@ FILE_FLAGS = (
 IDLE_FLAGS = (*_idle("tls_min_version"), *_idle("tls_max_version"), *_idle("tls_cipher_suites"))
 
 
-def http_tls(given: Mapping[str, Any], *, grpc: bool) -> HttpTlsSettings:
-    """grpc: that listener is open. Raises UsageError where TLS would be less than is asked for."""
+def read_tls(given: Mapping[str, Any]) -> TlsSettings:
+    """Raises UsageError where TLS would be less than is asked for."""
     check = _pair(given, "tls_cert")
-    if grpc and check[0] is not None:
-        raise UsageError(
-            "--tls-cert: gRPC has no TLS; let Envoy reach it without, or close it with"
-            " --ext-auth-grpc-port 0"
-        )
     for field in ("tls_min_version", "oidc_tls_min_version"):
         if given.get(field) == "1.3":
             raise UsageError(f"--{field.replace('_', '-')} 1.3: TLS 1.2 cannot be shut off")
-    return HttpTlsSettings(*check, None, *_pair(given, "oidc_tls_cert"))
+    return TlsSettings(*check, *check, None, *_pair(given, "oidc_tls_cert"))
 
 
 def _pair(given: Mapping[str, Any], field: str) -> tuple[Path | None, Path | None]:

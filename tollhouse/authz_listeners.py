@@ -33,14 +33,14 @@ def authz_listeners(
                 settings.authz_http_listen,
                 check,
                 lambda: manifests.has_auth_configs,
-                _tls(settings.http_tls.authz_http),
+                _tls(settings.tls.authz_http),
             ),
             OnDemand(
                 "wristband discovery",
                 settings.oidc_listen,
                 oidc,
                 lambda: has_issuers(manifests.snapshot),
-                _tls(settings.http_tls.oidc),
+                _tls(settings.tls.oidc),
             ),
         ]
     )

@@ -39,10 +39,10 @@ from tollhouse.serve_flags import (
 from tollhouse.settings import (
     CheckSettings,
     CountersSettings,
-    HttpTlsSettings,
     ServerAccess,
     ServeSettings,
     StorageSettings,
+    TlsSettings,
 )
 from tollhouse.storage_flags import STORAGE_FLAGS
 from tollhouse.tls_flags import TLS_FLAGS
@@ -99,7 +99,7 @@ def parser() -> argparse.ArgumentParser:
     serve.add_argument("dirs", nargs="*", metavar="DIR", help="manifests")
     flags.add(serve, SERVE_FLAGS, defaults(ServeSettings))
     flags.add(serve, STORAGE_FLAGS, defaults(StorageSettings))
-    flags.add(serve, TLS_FLAGS, defaults(HttpTlsSettings))
+    flags.add(serve, TLS_FLAGS, defaults(TlsSettings))
     flags.add(serve, OUTGOING_FLAGS, outgoing_flags.defaults())
     flags.add(serve, BOUND_FLAGS, {BOUND + key: v for key, v in defaults(Bounds).items()})
     check = commands.add_parser(
@@ -157,7 +157,7 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str] = os.environ)
         manifests=tuple(Path(text) for text in dirs),
         admin_token=environment.get(counters_flags.TOKEN_VARIABLE) or None,
         counters=storage_flags.read(given, environment),
-        http_tls=tls_flags.read(given, environment),
+        tls=tls_flags.read(given, environment),
         outgoing=outgoing_flags.read(given, environment),
         bounds=Bounds(**{key.removeprefix(BOUND): value for key, value in bounds.items()}),
         **found,

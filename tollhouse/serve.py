@@ -75,7 +75,11 @@ async def _serve(settings: ServeSettings, sides: Callable[[Assembly], Iterable[S
         await stop.wait()
     finally:
         assembly.end()
+        if assembly.tls_front is not None:
+            assembly.tls_front.close_listener()
         await assembly.server.drain(settings.grace_seconds)
+        if assembly.tls_front is not None:
+            await assembly.tls_front.stop()
         await assembly.listeners.stop()
         await assembly.reservations.stop()
         await assembly.reloading.stop()
@@ -89,9 +93,13 @@ async def _serve(settings: ServeSettings, sides: Callable[[Assembly], Iterable[S
 async def _start(
     settings: ServeSettings, assembly: Assembly, listeners: Iterable[tuple[Side, HttpSide]]
 ) -> None:
-    for address in (settings.rls_listen, settings.authz_listen):
+    front = assembly.tls_front
+    for address in (settings.rls_listen, settings.authz_listen if front is None else None):
         if address is not None:
             logger.info("gRPC on %s", assembly.server.listen(str(address)))
+    if front is not None:
+        assembly.server.listen(f"unix:{front.path}")
+        logger.info("gRPC with TLS on %s", await front.bind())
     for side, http in listeners:
         logger.info("%s on %s", side.name, await http.start(side.address))
     await assembly.storage.start()
@@ -101,3 +109,5 @@ async def _start(
     started = assembly.server.start()
     if started is not None:
         await started
+    if front is not None:
+        await front.accept()

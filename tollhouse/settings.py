@@ -108,14 +108,22 @@ class TlsFiles:
 
 
 @dataclass(frozen=True, slots=True)
-class HttpTlsSettings:
-    """TLS of the HTTP listeners of authorization; a certificate and its key go together."""
+class TlsSettings:
+    """TLS of the listeners of authorization; a certificate and its key go together."""
 
+    authz_certificate_file: Path | None = None
+    authz_key_file: Path | None = None
     authz_http_certificate_file: Path | None = None
     authz_http_key_file: Path | None = None
     authz_http_client_ca_file: Path | None = None
     oidc_certificate_file: Path | None = None
     oidc_key_file: Path | None = None
+
+    @property
+    def authz(self) -> TlsFiles | None:
+        """Of gRPC."""
+        certificate, key = self.authz_certificate_file, self.authz_key_file
+        return None if certificate is None or key is None else TlsFiles(certificate, key)
 
     @property
     def authz_http(self) -> TlsFiles | None:
@@ -215,7 +223,7 @@ class ServeSettings:
     bounds: Bounds = field(default_factory=Bounds)
     counters: StorageSettings = field(default_factory=StorageSettings)
     watched: WatchSettings = field(default_factory=WatchSettings)
-    http_tls: HttpTlsSettings = field(default_factory=HttpTlsSettings)
+    tls: TlsSettings = field(default_factory=TlsSettings)
     outgoing: OutgoingBounds = field(default_factory=OutgoingBounds)
     """What calls of evaluators to other servers may take, and where they may go."""
 

@@ -1,4 +1,4 @@
-"""What can be told of TLS on the HTTP listeners of authorization."""
+"""What can be told of TLS on the listeners of authorization."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,11 +6,13 @@ from typing import Any
 from tollhouse import flags
 from tollhouse.errors import UsageError
 from tollhouse.flags import Flag
-from tollhouse.settings import HttpTlsSettings
+from tollhouse.settings import TlsSettings
 
-GROUP = "TLS of HTTP listeners"
+GROUP = "TLS of authorization"
 
 TLS_FLAGS = (
+    Flag("authz_certificate_file", flags.path, "FILE", "of --authz-listen", GROUP),
+    Flag("authz_key_file", flags.path, "FILE", "the key of that certificate", GROUP),
     Flag("authz_http_certificate_file", flags.path, "FILE", "of HTTP authorization", GROUP),
     Flag("authz_http_key_file", flags.path, "FILE", "the key of that certificate", GROUP),
     Flag(
@@ -25,10 +27,10 @@ TLS_FLAGS = (
 )
 
 
-def read(given: Mapping[str, Any], environment: Mapping[str, str]) -> HttpTlsSettings:
+def read(given: Mapping[str, Any], environment: Mapping[str, str]) -> TlsSettings:
     """Raises UsageError, also for flags that do not go together."""
-    settings = HttpTlsSettings(**flags.values(TLS_FLAGS, given, environment))
-    for listener in ("authz_http", "oidc"):
+    settings = TlsSettings(**flags.values(TLS_FLAGS, given, environment))
+    for listener in ("authz", "authz_http", "oidc"):
         pair = [getattr(settings, f"{listener}_{part}_file") for part in ("certificate", "key")]
         if pair.count(None) == 1:
             name = listener.replace("_", "-")

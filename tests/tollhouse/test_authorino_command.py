@@ -15,10 +15,12 @@ from envoy.service.auth.v3 import external_auth_pb2
 
 from tests.redis.servers import free_port
 from tests.tollhouse.server_process import PATIENCE_SECONDS, ServerProcess
+from tests.tollhouse.test_server_tls import NAME, SERVERS, write
 
 pytestmark = pytest.mark.slow
 
 CHECK = "/envoy.service.auth.v3.Authorization/Check"
+OK, NOT_FOUND = grpc.StatusCode.OK.value[0], grpc.StatusCode.NOT_FOUND.value[0]
 CONFIG = """\
 apiVersion: authorino.kuadrant.io/v1beta3
 kind: AuthConfig
@@ -30,6 +32,15 @@ spec:
 
 def config(name: str, host: str) -> str:
     return CONFIG.replace("NAME", name).replace("HOST", host)
+
+
+def check(channel: grpc.Channel, host: str) -> int:
+    """The status of the answer."""
+    ask = channel.unary_unary(CHECK, None, external_auth_pb2.CheckResponse.FromString)
+    request = external_auth_pb2.CheckRequest()
+    http = request.attributes.request.http
+    http.host, http.method, http.path = host, "GET", "/"
+    return int(ask(request.SerializeToString(), timeout=10).status.code)
 
 
 @contextmanager
@@ -98,15 +109,29 @@ def test_shards_answer_for_their_own_labels(tmp_path: Path) -> None:
     ) as server:
         assert re.search(r"INFO tollhouse\.serve: gRPC on 0\.0\.0\.0:\d+", server.log)
         with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
-            ask = channel.unary_unary(CHECK, None, external_auth_pb2.CheckResponse.FromString)
-            statuses = []
-            for host in ("one.com", "two.com"):
-                request = external_auth_pb2.CheckRequest()
-                http = request.attributes.request.http
-                http.host, http.method, http.path = host, "GET", "/"
-                answer = ask(request.SerializeToString(), timeout=10)
-                statuses.append(answer.status.code)
-    assert statuses == [grpc.StatusCode.OK.value[0], grpc.StatusCode.NOT_FOUND.value[0]]
+            assert [check(channel, host) for host in ("one.com", "two.com")] == [OK, NOT_FOUND]
+
+
+def test_grpc_has_tls_with_a_certificate(tmp_path: Path) -> None:
+    (tmp_path / "manifests").mkdir()
+    (tmp_path / "manifests" / "a.yaml").write_text(config("one", "one.com"))
+    port = free_port()
+    files = write(tmp_path / "tls", SERVERS.issue("toys.com", extensions=[NAME]))
+    with running(
+        *("--manifests", str(tmp_path / "manifests"), "--ext-auth-grpc-port", str(port)),
+        TLS_CERT=str(files.certificate),
+        TLS_CERT_KEY=str(files.key),
+    ) as server:
+        server.told(r"(gRPC with TLS on)")
+        trusted = grpc.ssl_channel_credentials(SERVERS.pem.encode())
+        named = (("grpc.ssl_target_name_override", "toys.com"),)
+        with grpc.secure_channel(f"127.0.0.1:{port}", trusted, named) as channel:
+            assert [check(channel, "one.com") for _ in range(3)] == [OK] * 3
+        with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+            with pytest.raises(grpc.RpcError):
+                check(channel, "one.com")
+        server.child.terminate()
+        assert server.ended() == 0
 
 
 def test_certificates_and_missing_manifests_end_the_start(tmp_path: Path) -> None:

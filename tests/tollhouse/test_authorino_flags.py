@@ -210,19 +210,17 @@ def test_what_says_the_default_is_not_told() -> None:
     assert replace(given, ignored=()) == settings()
 
 
-def test_certificates_are_for_http() -> None:
+def test_certificates() -> None:
     files = TlsFiles(Path("c"), Path("k"))
-    oidc = settings(OIDC_TLS_CERT="c", OIDC_TLS_CERT_KEY="k").serve.http_tls
-    assert (oidc.authz_http, oidc.oidc) == (None, files)
-    pair = "--tls-cert", "c", "--tls-cert-key", "k"
-    check = settings("--ext-auth-grpc-port", "0", *pair).serve.http_tls
-    assert (check.authz_http, check.oidc) == (files, None)
+    oidc = settings(OIDC_TLS_CERT="c", OIDC_TLS_CERT_KEY="k").serve.tls
+    assert (oidc.authz, oidc.authz_http, oidc.oidc) == (None, None, files)
+    check = settings("--tls-cert", "c", "--tls-cert-key", "k").serve.tls
+    assert (check.authz, check.authz_http, check.oidc) == (files, files, None)
 
 
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (("--tls-cert", "c", "--tls-cert-key", "k"), "gRPC has no TLS"),
         (("--tls-cert", "c"), "--tls-cert and --tls-cert-key go together"),
         (("--oidc-tls-cert-key", "k"), "--oidc-tls-cert and --oidc-tls-cert-key go together"),
         (("--oidc-tls-min-version", "1.3"), "TLS 1.2 cannot be shut off"),

@@ -114,7 +114,7 @@ def test_every_setting_has_a_flag() -> None:
         "counter_changes",
         "admin_token",
         "watched",
-        "http_tls",
+        "tls",
     }
     assert settings == {flag.field for flag in SERVE_FLAGS} == EXAMPLES.keys()
     assert {f"bound_{field.name}" for field in fields(Bounds)} == {f.field for f in BOUND_FLAGS}

@@ -20,7 +20,7 @@ from tollhouse.bounded_http import BoundedHttp
 from tollhouse.check_http import CheckHttp
 from tollhouse.errors import StartError, UsageError
 from tollhouse.server_tls import ServerTls
-from tollhouse.settings import HttpTlsSettings, ServeSettings, TlsFiles
+from tollhouse.settings import ServeSettings, TlsFiles, TlsSettings
 
 SERVERS, CLIENTS = root("servers"), root("clients")
 NAME = SubjectAlternativeName([DNSName("toys.com")])
@@ -180,10 +180,10 @@ async def test_unusable_files_end_the_start(
         await ServerTls(files).start()
 
 
-def told(*arguments: str) -> HttpTlsSettings:
+def told(*arguments: str) -> TlsSettings:
     settings = cli.parse(["serve", *arguments], {})
     assert isinstance(settings, ServeSettings)
-    return settings.http_tls
+    return settings.tls
 
 
 def test_flags_name_the_files() -> None:
@@ -192,6 +192,8 @@ def test_flags_name_the_files() -> None:
     assert told(*check).authz_http == TlsFiles(Path("c"), Path("k"))
     with_ca = told(*check, "--authz-http-client-ca-file", "a")
     assert with_ca.authz_http == TlsFiles(Path("c"), Path("k"), Path("a"))
+    grpc = told("--authz-certificate-file", "c", "--authz-key-file", "k")
+    assert (grpc.authz, grpc.authz_http) == (TlsFiles(Path("c"), Path("k")), None)
     oidc = told("--oidc-certificate-file", "c", "--oidc-key-file", "k")
     assert oidc.oidc == TlsFiles(Path("c"), Path("k"))
 
@@ -199,6 +201,7 @@ def test_flags_name_the_files() -> None:
 @pytest.mark.parametrize(
     "arguments",
     [
+        ("--authz-certificate-file", "c"),
         ("--authz-http-certificate-file", "c"),
         ("--authz-http-key-file", "k"),
         ("--oidc-certificate-file", "c"),
