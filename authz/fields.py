@@ -50,7 +50,11 @@ class Fields:
         return self.text(name)
 
     def integer(self, name: str, default: int = 0) -> int:
+        """Of 64 bits, as in a custom resource: a document may hold any number of digits."""
         value = self._typed(name, int, "an integer")
+        if value is not None and not -(2**63) <= value < 2**63:
+            self.fault("expected an integer of 64 bits", name)
+            return default
         return default if value is None else value
 
     def boolean(self, name: str) -> bool:

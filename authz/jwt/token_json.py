@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterable
 
 MOST_LEVELS = 32
+MOST_GROUPS = 1024  # objects and lists: each costs as much to read as a hundred letters
 
 
 def read_object(data: bytes) -> dict[str, object]:
@@ -16,8 +17,12 @@ def read_object(data: bytes) -> dict[str, object]:
 
     Raises ValueError for anything but one object in UTF-8 (RFC 8259 §8.1), for a repeated member
     name (RFC 7515 §4, RFC 7519 §4: readers that take the first and the last would disagree), NaN,
-    infinity, numbers past a double and more than MOST_LEVELS levels. Its text quotes nothing.
+    infinity, numbers past a double, and more than MOST_LEVELS levels or MOST_GROUPS objects and
+    lists (brackets inside texts count, too). Its text quotes nothing.
     """
+    groups = data.count(b"{") + data.count(b"[")
+    if groups > MOST_GROUPS:
+        raise ValueError("too many objects and lists")
     try:
         found = _DECODER.decode(data.decode())
     except UnicodeDecodeError:
@@ -29,7 +34,7 @@ def read_object(data: bytes) -> dict[str, object]:
     if not isinstance(found, dict):
         raise ValueError("not a JSON object")
     # So many brackets are rare: only then is it worth looking how deep they go.
-    if data.count(b"{") + data.count(b"[") > MOST_LEVELS and _levels(found) > MOST_LEVELS:
+    if groups > MOST_LEVELS and _levels(found) > MOST_LEVELS:
         raise ValueError("nested too deeply")
     return found
 

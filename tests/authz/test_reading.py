@@ -180,3 +180,14 @@ def test_fault_of_the_annotation_names_its_place(annotation: str, said: str) -> 
     told = list(map(str, caught.value.faults))
     assert all(fault.startswith(f"metadata.annotations[{ANNOTATION!r}]") for fault in told)
     assert any(said in fault for fault in told), told
+
+
+@pytest.mark.parametrize("number", [2**63, -(2**63) - 1, 10**400])
+def test_integers_have_64_bits(number: int) -> None:
+    entries = {
+        "idp": {"jwt": {"issuerUrl": "http://a", "timeout": number, "ttl": number}},
+        "any": {"anonymous": {}, "priority": number},
+    }
+    found = faults(authentication=entries)
+    assert len(found) == 3
+    assert all("expected an integer of 64 bits" in fault for fault in found)
