@@ -21,7 +21,7 @@ from tests.e2e.processes import free_ports
 
 PROGRAM = Path(__file__).parents[2] / ".cache" / "go" / "bin" / "kube-apiserver"
 ETCD = shutil.which("etcd")
-ADMIN = "an administrator"
+ADMIN = "administrator"
 READY_S = 120
 
 
