@@ -10,6 +10,7 @@ import pytest
 
 from tests.tollhouse.test_server_tls import NAME, SERVERS, client, write
 from tollhouse.address import Address
+from tollhouse.binding import remove_socket
 from tollhouse.server_tls import ServerTls
 from tollhouse.settings import TlsFiles
 from tollhouse.tls_front import ALPN, TlsFront
@@ -141,7 +142,7 @@ async def test_connections_are_bounded(files: TlsFiles) -> None:
 
 async def test_server_that_is_not_there_ends_the_connection(files: TlsFiles) -> None:
     async with fronted(files, echo) as site:
-        Path(site.front.path).unlink()
+        remove_socket(site.front.path)
         with suppress(OSError, ssl.SSLError):
             reader, _ = await site.connect()
             assert await reader.read() == b""
