@@ -10,6 +10,8 @@ cdef enum Place:
     CUSTOM_HEADER = 1
     QUERY_STRING = 2
     COOKIE = 3
+    PEER_CERTIFICATE = 4
+    CERTIFICATE_HEADER = 5
 
 
 cdef bint find_credential(

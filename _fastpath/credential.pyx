@@ -1,4 +1,4 @@
-"""Where a request carries its API key. The rules are those of rule_spec.Credential."""
+"""Where a request carries its API key or certificate, by the rules of rule_spec.Credential."""
 
 from libc.stdint cimport uint32_t
 from libc.string cimport memchr, memcmp
@@ -90,5 +90,12 @@ cdef bint find_credential(
     if place == COOKIE:
         return find_pair(&facts.view.headers, b"cookie", 6, &value) and in_cookie(
             value, name, credential)
+    if place == PEER_CERTIFICATE:
+        credential[0] = facts.view.source.certificate
+        return True
+    if place == CERTIFICATE_HEADER:
+        if not find_pair(&facts.view.headers, name.text, name.size, credential):
+            credential.size = 0
+        return True
     return find_pair(&facts.view.headers, b"authorization", 13, &value) and after_prefix(
         value, name, credential)

@@ -18,6 +18,8 @@ class Place(IntEnum):
     CUSTOM_HEADER = 1
     QUERY_STRING = 2
     COOKIE = 3
+    PEER_CERTIFICATE = 4
+    CERTIFICATE_HEADER = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,9 @@ class Credential:
     CUSTOM_HEADER: the name is compared in lower case, the whole value is the credential.
     QUERY_STRING: first value of the parameter after percent and plus decoding; an empty value, a
     malformed pair and a pair holding ";" do not count. COOKIE: first `name=` after splitting at
-    ";" and trimming; the value is taken as it stands.
+    ";" and trimming; the value is taken as it stands. PEER_CERTIFICATE: `source.certificate`.
+    CERTIFICATE_HEADER: as CUSTOM_HEADER. These two are never missing but empty instead: what there
+    is to say of a certificate that is not there depends on where it should have been.
     """
 
     place: Place = Place.AUTHORIZATION_HEADER

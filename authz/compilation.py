@@ -16,6 +16,7 @@ from authz.evaluators.api_key import ApiKey
 from authz.evaluators.pattern_matching import PatternMatching
 from authz.evaluators.plain import Plain
 from authz.evaluators.response_values import JsonItem, PlainItem
+from authz.evaluators.x509 import X509
 from authz.open_config import OpenConfig, OpenEntry
 from authz.value import Value
 
@@ -73,12 +74,12 @@ def _refusals(config: AuthConfig) -> Iterator[str]:
 
 def _authentication(item: Item) -> rule_spec.Authentication:
     entry: Authentication = item.entry
-    parts = _parts(item)
+    parts: Parts = {"credential": entry.credential} | _parts(item)
     try:
         parts |= {"defaults": _pairs(entry.defaults), "overrides": _pairs(entry.overrides)}
     except _Foreign as error:
         parts = _common(item) | {"foreign": str(error)}
-    return rule_spec.Authentication(challenge=entry.challenge, credential=entry.credential, **parts)
+    return rule_spec.Authentication(challenge=entry.challenge, **parts)
 
 
 def _success(item: Item) -> rule_spec.SuccessItem:
@@ -124,6 +125,13 @@ def _result(item: Item) -> Parts:
     return {"remembered": rule_spec.Remembered(scope)}
 
 
+def _x509(item: Item) -> Parts:
+    credential = item.entry.spec.source.credential
+    if credential is None:
+        raise _Foreign(NOT_NATIVE)
+    return {"credential": credential, "remembered": rule_spec.Remembered(item.evaluator.scope)}
+
+
 def _unit(value: Value) -> rule_spec.ValueSource:
     if value.unit is None:
         raise _Foreign(value.refusal or NOT_NATIVE)
@@ -153,6 +161,7 @@ def _denial(denial: Denial) -> rule_spec.Denial:
 _FORMS: Mapping[type, Callable[[Item], Parts]] = {
     Anonymous: lambda item: {},
     ApiKey: lambda item: {"key_set": item.evaluator.key_set, "app_id": item.entry.spec.app_id},
+    X509: _x509,
     Plain: lambda item: {"plain": _unit(item.entry.spec.value)},
     PatternMatching: lambda item: {"patterns": _conditions(item.entry.spec.patterns)},
     PlainItem: lambda item: {"plain": _unit(item.entry.spec.value)},

@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 from _fastpath.errors import IdentityTableFull
 from _fastpath.identity import IdentityTable
 from authz.key_form import Key, KeyForm
+from authz.label_index import Label, LabelIndex, index_label
 from authz.secret import ApiKeySecret, SecretId
 from authz.selector_match import MANAGED, LabelSelector
 
 PLAIN_FORM = KeyForm()
-Label = tuple[str, str]
 SetId = tuple[str | None, LabelSelector, KeyForm]
 Digests = tuple[bytes, ...]
 
@@ -32,11 +32,6 @@ class _KeySet:
     users: int = 0
     digests: dict[SecretId, Digests] = field(default_factory=dict)
     holders: dict[bytes, dict[SecretId, None]] = field(default_factory=dict)  # oldest first
-
-    @property
-    def label(self) -> Label | None:
-        """What every Secret of the set has, if the selector names such a label."""
-        return min(self.selector.labels, default=None)
 
     def wants(self, secret: ApiKeySecret) -> bool:
         here = self.namespace is None or self.namespace == secret.namespace
@@ -68,8 +63,7 @@ class KeyRing:
     def __init__(self, identities: IdentityTable, managed: LabelSelector = MANAGED) -> None:
         self._identities = identities
         self._managed_labels = managed
-        self._secrets: dict[SecretId, ApiKeySecret] = {}
-        self._labelled: dict[Label, dict[SecretId, None]] = {}
+        self._secrets: LabelIndex[ApiKeySecret] = LabelIndex()
         self._managed: set[SecretId] = set()
         self._sets: dict[SetId, _KeySet] = {}
         self._sets_by_label: dict[Label | None, dict[SetId, _KeySet]] = {}
@@ -111,7 +105,7 @@ class KeyRing:
             self.remove(secret.id)
             joined = self._enter(secret)
         left = [s for s in self._sets_of(secret.id) if s.number not in joined]
-        self._store(secret)
+        self._secrets.put(secret)
         for key_set, digests in joined.values():
             old = key_set.drop(secret.id)
             key_set.add(secret.id, digests)
@@ -123,7 +117,7 @@ class KeyRing:
         """Forget a Secret; its keys stop working with the next request."""
         for key_set in self._sets_of(secret_id):
             self._part(key_set, secret_id)
-        self._unstore(secret_id)
+        self._secrets.pop(secret_id)
 
     def forget(self, secret_id: SecretId) -> None:
         """As `remove`, for a Secret that is gone: a later one of this name starts afresh."""
@@ -138,28 +132,6 @@ class KeyRing:
     def __len__(self) -> int:
         return len(self._secrets)
 
-    # ---- Secrets
-
-    def _store(self, secret: ApiKeySecret) -> None:
-        self._unstore(secret.id)
-        self._secrets[secret.id] = secret
-        for label in secret.labels.items():
-            self._labelled.setdefault(label, {})[secret.id] = None
-
-    def _unstore(self, secret_id: SecretId) -> None:
-        secret = self._secrets.pop(secret_id, None)
-        for label in secret.labels.items() if secret else ():
-            del self._labelled[label][secret_id]
-            if not self._labelled[label]:
-                del self._labelled[label]
-
-    def _candidates(self, selector: LabelSelector) -> list[ApiKeySecret]:
-        """Secrets that may match, oldest first."""
-        if not selector.labels:
-            return list(self._secrets.values())
-        found = (self._labelled.get(label, {}) for label in selector.labels)
-        return [self._secrets[secret_id] for secret_id in min(found, key=len)]
-
     # ---- sets
 
     def _open(self, set_id: SetId) -> _KeySet:
@@ -167,22 +139,21 @@ class KeyRing:
         number = self._identities.key_set(f"{place or '*'}|{selector}|{form}")
         key_set = _KeySet(number, selector, place, form)
         try:
-            for secret in self._candidates(selector):
-                if key_set.wants(secret):
-                    key_set.add(secret.id, self._file(key_set, secret))
+            for secret in self._secrets.matching(place, selector):
+                key_set.add(secret.id, self._file(key_set, secret))
         except IdentityTableFull:
             self._revoke(key_set.holders)
             raise
         self._sets[set_id] = key_set
-        self._sets_by_label.setdefault(key_set.label, {})[set_id] = key_set
+        self._sets_by_label.setdefault(index_label(selector), {})[set_id] = key_set
         return key_set
 
     def _close(self, set_id: SetId, key_set: _KeySet) -> None:
         del self._sets[set_id]
-        peers = self._sets_by_label[key_set.label]
-        del peers[set_id]
-        if not peers:
-            del self._sets_by_label[key_set.label]
+        label = index_label(key_set.selector)
+        del self._sets_by_label[label][set_id]
+        if not self._sets_by_label[label]:
+            del self._sets_by_label[label]
         self._revoke(key_set.holders)
 
     def _sets_for(self, labels: Mapping[str, str]) -> Iterator[_KeySet]:
@@ -240,13 +211,13 @@ class KeyRing:
         """A digest names its newest holder, and nobody once there is none."""
         for digest in digests:
             holders = key_set.holders.get(digest)
-            if holders:
-                heir = self._secrets[next(reversed(holders))]
-                for key in key_set.form.keys(heir):
-                    if self._digest(key_set, key) == digest:
-                        self._put(key_set, key, heir)
-            else:
+            heir = self._secrets.get(next(reversed(holders))) if holders else None
+            if heir is None:
                 self._identities.revoke(digest)
+                continue
+            for key in key_set.form.keys(heir):
+                if self._digest(key_set, key) == digest:
+                    self._put(key_set, key, heir)
 
     def _digest(self, key_set: _KeySet, key: Key) -> bytes:
         return self._identities.digest(

@@ -1,9 +1,10 @@
 """The Secrets that evaluators read: passwords of clients, shared secrets, certificates, keys."""
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from authz.label_index import Label, LabelIndex, index_label
 from authz.secret import SecretId
 from authz.selector_match import LabelSelector
 
@@ -17,32 +18,51 @@ class Secret:
     labels: Mapping[str, str]
     values: Mapping[str, bytes] = field(repr=False)
 
+    @property
+    def id(self) -> SecretId:
+        return self.namespace, self.name
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Watch:
+    """changed: called when one of these Secrets comes, changes or goes, by the task that changes
+    the configuration."""
+
+    namespace: str | None
+    selector: LabelSelector
+    changed: Callable[[], None] = field(repr=False)
+
+    def wants(self, secret: Secret) -> bool:
+        here = self.namespace in (None, secret.namespace)
+        return here and self.selector.matches(secret.labels)
+
 
 class SecretStore:
-    """All Secrets of the configuration. One task changes it; any may read.
-
-    changes: counts up with every change, for those who keep what they made of Secrets.
-    """
+    """All Secrets of the configuration. One task changes it; any may `get`."""
 
     def __init__(self) -> None:
-        self._secrets: dict[SecretId, Secret] = {}
-        self.changes = 0
+        self._secrets: LabelIndex[Secret] = LabelIndex()
+        self._watches: dict[Label | None, dict[Watch, None]] = {}
 
     def put(
         self, namespace: str, name: str, labels: Mapping[str, str], data: Mapping[str, str]
     ) -> bool:
         """Take in a Secret whose `data` is base64; True when it is different now."""
         values = {key: base64.b64decode(value) for key, value in data.items()}
-        secret = Secret(namespace, name, labels, values)
-        if self._secrets.get((namespace, name)) == secret:
+        secret, before = (
+            Secret(namespace, name, labels, values),
+            self._secrets.get((namespace, name)),
+        )
+        if before == secret:
             return False
-        self._secrets[namespace, name] = secret
-        self.changes += 1
+        self._secrets.put(secret)
+        self._tell(secret if before is None else before, secret)
         return True
 
     def remove(self, namespace: str, name: str) -> None:
-        if self._secrets.pop((namespace, name), None) is not None:
-            self.changes += 1
+        gone = self._secrets.pop((namespace, name))
+        if gone is not None:
+            self._tell(gone)
 
     def get(self, namespace: str, name: str) -> Mapping[str, bytes] | None:
         secret = self._secrets.get((namespace, name))
@@ -50,8 +70,25 @@ class SecretStore:
 
     def matching(self, namespace: str | None, selector: LabelSelector) -> list[Secret]:
         """Secrets of a namespace, or of all for None, with fitting labels; oldest first."""
-        return [
-            secret
-            for secret in list(self._secrets.values())
-            if namespace in (None, secret.namespace) and selector.matches(secret.labels)
-        ]
+        return self._secrets.matching(namespace, selector)
+
+    def watch(
+        self, namespace: str | None, selector: LabelSelector, changed: Callable[[], None]
+    ) -> Watch:
+        """Have `changed` called until `unwatch`."""
+        watch = Watch(namespace, selector, changed)
+        self._watches.setdefault(index_label(selector), {})[watch] = None
+        return watch
+
+    def unwatch(self, watch: Watch) -> None:
+        label = index_label(watch.selector)
+        del self._watches[label][watch]
+        if not self._watches[label]:
+            del self._watches[label]
+
+    def _tell(self, *versions: Secret) -> None:
+        labels = {label for secret in versions for label in secret.labels.items()}
+        for label in (None, *labels):
+            for watch in list(self._watches.get(label, ())):
+                if any(map(watch.wants, versions)):
+                    watch.changed()

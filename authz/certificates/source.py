@@ -1,12 +1,14 @@
 """Where in a request a client certificate stands (AuthConfig: `x509.source`).
 
 `text` takes it out of the authorization document as it stands, `read` makes certificates of it;
-both raise errors.Unauthenticated.
+both raise errors.Unauthenticated. `credential` says the same place to the native lane, where it is
+one text that the request has; else it is None.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from _fastpath.rule_spec import Credential, Place
 from _fastpath.text import text_of_value
 from authz.certificates.presented import Presented, from_client_cert, from_escaped_pem, from_xfcc
 from authz.errors import Unauthenticated
@@ -21,6 +23,10 @@ Text = tuple[str, ...]
 class PeerCertificate:
     """The certificate of the TLS peer, as the proxy reports it in `source.certificate`."""
 
+    @property
+    def credential(self) -> Credential | None:
+        return Credential(Place.PEER_CERTIFICATE, "")
+
     def text(self, document: Document) -> Text:
         return (_present(_member(document, "source").get("certificate")),)
 
@@ -33,6 +39,10 @@ class XfccHeader:
     """X-Forwarded-Client-Cert, or a header of this name in its form."""
 
     name: str
+
+    @property
+    def credential(self) -> Credential | None:
+        return Credential(Place.CERTIFICATE_HEADER, self.name.lower())
 
     def text(self, document: Document) -> Text:
         found = _header(document, self.name)
@@ -51,6 +61,7 @@ class CertificateHeader:
     name, that of the other certificates."""
 
     name: str
+    credential: None = None
 
     def text(self, document: Document) -> Text:
         found = _header(document, self.name)
@@ -67,6 +78,7 @@ class ComputedCertificate:
     """PEM in percent-encoding that an expression gives."""
 
     value: Value
+    credential: None = None
 
     def text(self, document: Document) -> Text:
         try:

@@ -67,54 +67,53 @@ def _read_source(fields: Fields, reading: Reading) -> Source:
 
 
 class X509Identity(IdentityEvaluator):
+    """scope: where the remembered table keeps identities, by what was presented as it stands."""
+
     def __init__(self, spec: X509, namespace: str, services: Services) -> None:
         self._source = spec.source
         self._place = None if spec.all_namespaces else namespace, spec.selector
         self._services = services
-        self._scope = services.remembered.scope()
+        self.scope = services.remembered.scope()
         self._managed: set[SecretId] = set()
         self._bundles: Mapping[SecretId, bytes] = {}
         self._trust = Trust([])
-        self._seen = -1
         self._refresh()
+        self._watch = services.secrets.watch(*self._place, self._refresh)
 
     async def identify(self, turn: Turn, credential: bytes | None) -> object:
         presented = self._source.text(turn.document)
         if sum(map(len, presented)) > MOST_BYTES:
             raise Unauthenticated(INVALID)
-        self._refresh()
         remembered, key = self._services.remembered, "\0".join(presented).encode()
-        known = remembered.find(self._scope, key, turn.wall_ns)
+        known = remembered.find(self.scope, key, turn.wall_ns)
         if known is not None:
             return known.to_python()
         trust = self._trust
         found = await turn.run(_verified, self._source, presented, trust, turn.wall_ns)
-        if trust is self._trust:
-            identity = NativeDocument(found.identity, numbers_as_double=True)
-            remembered.put(self._scope, key, identity, found.expires_wall_ns)
+        identity = NativeDocument(found.identity, numbers_as_double=True)
+        remembered.put(self.scope, key, identity, found.expires_wall_ns)
+        if trust is not self._trust:
+            remembered.drop(self.scope)
         return found.identity
 
     def close(self) -> None:
-        self._services.remembered.drop(self._scope)
+        self._services.secrets.unwatch(self._watch)
+        self._services.remembered.drop(self.scope)
 
     def _refresh(self) -> None:
-        """Trust what the Secrets hold now."""
-        secrets = self._services.secrets
-        if self._seen == secrets.changes:
-            return
-        self._seen = secrets.changes
-        found = self._wanted(secrets.matching(*self._place))
+        """Trust what the Secrets hold now; called by the task that changes the configuration."""
+        found = self._wanted(self._services.secrets.matching(*self._place))
         bundles = {secret_id: _bundle_of(secret) for secret_id, secret in found.items()}
         if bundles == self._bundles:
             return
         self._bundles = bundles
         self._trust = _trust_in(bundles)
-        self._services.remembered.drop(self._scope)
+        self._services.remembered.drop(self.scope)
 
     def _wanted(self, secrets: list[Secret]) -> dict[SecretId, Secret]:
         """Without those that lost their managed-by label, which takes their trust away."""
         is_managed = self._services.managed.matches
-        by_id = {(secret.namespace, secret.name): secret for secret in secrets}
+        by_id = {secret.id: secret for secret in secrets}
         managed = {i for i, secret in by_id.items() if is_managed(secret.labels)}
         self._managed = managed | (self._managed & by_id.keys())
         lost = self._managed - managed

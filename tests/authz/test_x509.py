@@ -1,5 +1,6 @@
 """Authentication by client certificate: sources, Secrets with authorities, what is remembered."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -23,6 +24,8 @@ class Gate:
 
     def __init__(self, **x509: Any) -> None:
         self.lanes = Lanes()
+        self.lanes.may_defer = True
+        self.native = False
         self.faults = self.lanes.config(
             authentication={"mtls": {"x509": {"selector": {"matchLabels": {"ca": "x"}}, **x509}}},
             response={
@@ -51,6 +54,7 @@ class Gate:
         request = check_request(host="toys.com", **headers)
         request.attributes.source.certificate = certificate
         answer = self.lanes.ask(request)
+        self.native = answer.native
         return dict(answer.headers).get("x-cn") or _reason(answer)
 
 
@@ -217,6 +221,42 @@ def test_what_is_remembered_ends_with_the_certificate() -> None:
     assert gate.ask(short.escaped) == "short"
     gate.lanes.wall_ns = (int(end.timestamp()) + 1) * 10**9
     assert gate.ask(short.escaped).startswith("x509: certificate has expired or is not yet valid")
+
+
+@pytest.mark.parametrize(
+    ("source", "request_of"),
+    [
+        (None, lambda text: {"certificate": text}),
+        ({"xfccHeader": "X-Client"}, lambda text: {"x_client": f"Cert={text}"}),
+    ],
+)
+def test_known_certificate_is_let_in_natively_until_trust_changes(
+    source: dict[str, str] | None, request_of: Callable[[str], dict[str, str]]
+) -> None:
+    gate = Gate(**({} if source is None else {"source": source}))
+    gate.trust(ROOT)
+    alice, bob = request_of(ALICE.escaped), request_of(BOB.escaped)
+    assert (gate.ask(**alice), gate.native) == ("alice", True)
+    assert (gate.ask(**bob), gate.native) == (UNKNOWN_AUTHORITY, False)
+    gate.trust(OTHER)
+    assert (gate.ask(**alice), gate.native) == (UNKNOWN_AUTHORITY, False)
+    assert (gate.ask(**bob), gate.native) == ("bob", True)
+
+
+def test_trust_that_changes_during_a_verification_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    gate = Gate()
+    gate.trust(ROOT)
+    genuine = trust.Trust.verify
+
+    def verify(*arguments: Any) -> Any:
+        found = genuine(*arguments)
+        gate.trust(OTHER)
+        return found
+
+    monkeypatch.setattr(trust.Trust, "verify", verify)
+    assert gate.ask(ALICE.escaped) == "alice"
+    monkeypatch.undo()
+    assert gate.ask(ALICE.escaped) == UNKNOWN_AUTHORITY
 
 
 def test_certificate_is_a_part_of_the_document() -> None:
