@@ -1,6 +1,5 @@
 """The listener for Check over plain HTTP; what requests and answers mean stands in authz/http."""
 
-import logging
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -11,12 +10,10 @@ from multidict import CIMultiDict
 from _fastpath.rpc import Context, Metadata, RpcError, Status
 from authz.call_metrics import HTTP_SECONDS
 from authz.http.admission import review_answer, review_uid
-from authz.http.answer import HttpAnswer, http_answer_of
+from authz.http.answer import REASON, HttpAnswer, http_answer_of
 from authz.http.forwarded import CHECK, FAMILIES, ForwardingFault
 from authz.http.request import HttpRequest, check_request_of
 from tollhouse.bounded_http import BodyTooLarge, HttpBounds, read_body
-
-logger = logging.getLogger(__name__)
 
 METHODS = ("GET", "POST")  # of `/check`; below it the proxy's own method means nothing
 HANDLED = "http_server_handled_total"
@@ -60,9 +57,6 @@ class CheckHttp:
         path = request.raw_path.partition("?")[0]
         if path not in FAMILIES or (path == CHECK and request.method not in METHODS):
             return web.Response(status=404)
-        hosts = request.headers.getall("Host", [""])
-        if len(hosts) > 1:
-            return _refused(400, "Host: expected one")
         try:
             body = await read_body(request, self._most, self._bounds.body_seconds)
         except BodyTooLarge:
@@ -71,36 +65,35 @@ class CheckHttp:
             return _closed(408)
         except (web.RequestPayloadError, OSError):
             return _closed(400)
-        asked = HttpRequest(
-            method=request.method,
-            target=request.raw_path,
-            host=hosts[0],
-            protocol=f"HTTP/{request.version.major}.{request.version.minor}",
-            headers=tuple(
-                (name.lower(), value)
-                for name, value in request.headers.items()
-                if name.lower() != "host"
-            ),
-            body=body,
-            certificate=_certificate(request),
-        )
         try:
-            return _response(await self._decide(asked, request.remote or ""))
+            return _response(await self._decide(_asked(request, body), request.remote or ""))
         except ForwardingFault as fault:
-            return _refused(400, str(fault))
+            return web.Response(status=400, headers={REASON: str(fault)})
 
     async def _decide(self, request: HttpRequest, peer: str) -> HttpAnswer:
         call = _Call(peer, time.monotonic_ns(), time.time_ns())
         message = check_request_of(request)
         try:
             answer = http_answer_of(await self._check(message, call))
-        except RpcError as error:
-            logger.warning("an HTTP request was no CheckRequest: %s", error.message)
+        except RpcError:
             answer = HttpAnswer(503, code=Status.UNAVAILABLE)
         self._count(HANDLED, _camel(answer.code))
         self._took(HTTP_SECONDS, time.monotonic_ns() - call.mono_ns)
         uid = review_uid(request)
         return answer if uid is None else review_answer(uid, answer)
+
+
+def _asked(request: web.BaseRequest, body: bytes) -> HttpRequest:
+    headers = ((name.lower(), value) for name, value in request.headers.items())
+    return HttpRequest(
+        method=request.method,
+        target=request.raw_path,
+        host=request.headers.get("Host", ""),
+        protocol=f"HTTP/{request.version.major}.{request.version.minor}",
+        headers=tuple((name, value) for name, value in headers if name != "host"),
+        body=body,
+        certificate=_certificate(request),
+    )
 
 
 def _response(answer: HttpAnswer) -> web.Response:
@@ -113,10 +106,6 @@ def _certificate(request: web.BaseRequest) -> bytes | None:
     transport = request.transport
     connection = None if transport is None else transport.get_extra_info("ssl_object")
     return None if connection is None else connection.getpeercert(binary_form=True)
-
-
-def _refused(status: int, reason: str) -> web.Response:
-    return web.Response(status=status, headers={"X-Ext-Auth-Reason": reason})
 
 
 def _closed(status: int) -> web.Response:
