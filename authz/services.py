@@ -39,6 +39,7 @@ class Services:
     async def close(self) -> None:
         """End what runs in the background; called on the event loop."""
         self.workers.close()
+        self.providers.stop()
         await self.grpc.close()
         await self.kubernetes.close()
         await self.callbacks.close()

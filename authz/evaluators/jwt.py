@@ -100,12 +100,11 @@ class JwtIdentity(IdentityEvaluator):
         self._refused: LRUCache[bytes, None] = LRUCache(MOST_REFUSED)
 
     def start(self) -> None:
-        self._keys.changed.append(self._forget)
+        self._keys.changed.add(self._forget)
         self._keys.start()
 
     def close(self) -> None:
-        if self._forget in self._keys.changed:
-            self._keys.changed.remove(self._forget)
+        self._keys.changed.discard(self._forget)
         self._keys.close()
         self._table.drop(self.scope)
 

@@ -77,7 +77,7 @@ class Provider:
         self._outgoing = outgoing
         self._source = source
         self._released = released
-        self.changed: list[Callable[[], None]] = []
+        self.changed: set[Callable[[], None]] = set()
         self._document: Refreshed[Document] = Refreshed(
             self._fetch, f"discovery of {host_of(source.url)}", self._tell, clock
         )
@@ -90,8 +90,13 @@ class Provider:
         """The evaluator that opened it does not need it any more."""
         self._released()
 
-    def end(self) -> None:
+    def stop(self) -> None:
+        """Fetch nothing any more."""
         self._document.close()
+
+    def end(self) -> None:
+        """Nobody uses it any more."""
+        self.stop()
 
     @property
     def current(self) -> Document | None:
@@ -109,7 +114,7 @@ class Provider:
         return document
 
     def _tell(self) -> None:
-        for listener in self.changed:
+        for listener in tuple(self.changed):
             listener()
 
     async def _fetch(self) -> Fetched[Document]:

@@ -11,6 +11,7 @@ from authz.outgoing.client import Outgoing
 
 
 class _Endable(Protocol):
+    def stop(self) -> None: ...
     def end(self) -> None: ...
 
 
@@ -46,6 +47,10 @@ class _Shared(Generic[S, E]):
             del self._uses[source]
             use.shared.end()
 
+    def stop(self) -> None:
+        for use in self._uses.values():
+            use.shared.stop()
+
     def __len__(self) -> int:
         return len(self._uses)
 
@@ -64,6 +69,11 @@ class Providers:
 
     def open_keys(self, source: KeySource) -> TrustedKeys:
         return self._key_sets.open(source)
+
+    def stop(self) -> None:
+        """Fetch nothing any more, whoever still has something open."""
+        self._documents.stop()
+        self._key_sets.stop()
 
     def __len__(self) -> int:
         """Documents and key sets in use."""

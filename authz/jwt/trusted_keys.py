@@ -47,11 +47,11 @@ class TrustedKeys:
         self._source = source
         self._provider = provider
         self._released = released
-        self.changed: list[Callable[[], None]] = []
+        self.changed: set[Callable[[], None]] = set()
         self.trust: Trust | None = None
         self._fetched_from: object = None
         if provider is not None:
-            provider.changed.append(self._discovered)
+            provider.changed.add(self._discovered)
         self._keys: Refreshed[KeySet] = Refreshed(
             self._fetch, f"key set of {host_of(source.url)}", self._update, clock
         )
@@ -66,10 +66,15 @@ class TrustedKeys:
         """The evaluator that opened it does not need it any more."""
         self._released()
 
-    def end(self) -> None:
+    def stop(self) -> None:
+        """Fetch nothing any more."""
         self._keys.close()
+
+    def end(self) -> None:
+        """Nobody uses it any more."""
+        self.stop()
         if self._provider is not None:
-            self._provider.changed.remove(self._discovered)
+            self._provider.changed.discard(self._discovered)
             self._provider.close()
 
     async def get(self, deadline: float | None) -> Trust:
@@ -112,7 +117,7 @@ class TrustedKeys:
         trust = Trust(keys, algorithms)
         if trust != self.trust:
             self.trust = trust
-            for listener in self.changed:
+            for listener in tuple(self.changed):
                 listener()
 
     async def _fetch(self) -> Fetched[KeySet]:

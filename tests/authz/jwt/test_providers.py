@@ -116,7 +116,7 @@ async def test_document_is_refreshed_as_often_as_asked(world: World) -> None:
     assert (await provider.metadata(None))["v"] == 1
     world.publishes(v=2)
     fetched = asyncio.Event()
-    provider.changed.append(fetched.set)
+    provider.changed.add(fetched.set)
     await world.clock.move(3)
     await asyncio.wait_for(fetched.wait(), 10)
     assert (await provider.metadata(None))["v"] == 2
@@ -142,7 +142,7 @@ async def test_new_key_is_found_when_asked_for(world: World) -> None:
     world.publishes(FIRST)
     keys = world.providers.open_keys(Source.openid(world.backend.url))
     changes: list[object] = []
-    keys.changed.append(lambda: changes.append(keys.trust))
+    keys.changed.add(lambda: changes.append(keys.trust))
     before = await keys.get(None)
     world.publishes(FIRST, SECOND)
     after = await keys.renewed(None)
@@ -198,7 +198,7 @@ async def test_moved_key_set_is_followed(world: World) -> None:
     keys = world.providers.open_keys(Source.openid(world.backend.url, refresh_s=10))
     before = await keys.get(None)
     changed = asyncio.Event()
-    keys.changed.append(changed.set)
+    keys.changed.add(changed.set)
     world.publishes(jwks_uri=f"{world.backend.url}/moved")
     world.backend.says("/moved", key_set(SECOND))
     await world.clock.move(10)
@@ -223,3 +223,17 @@ async def test_keys_are_fetched_again_when_they_say(
     await settled()
     assert least <= (world.clock.next_in or 0) <= most
     keys.close()
+
+
+async def test_nothing_is_fetched_after_the_end(world: World) -> None:
+    world.backend.says(DISCOVERY, "", status=500)
+    keys = world.providers.open_keys(Source.openid(world.backend.url))
+    keys.start()
+    await world.backend.asked(1)
+    world.providers.stop()
+    await world.clock.move(10**6)
+    with pytest.raises(ProviderUnavailable):
+        await keys.get(None)
+    assert len(world.backend.seen) == 1
+    keys.close()
+    assert len(world.providers) == 0
