@@ -8,6 +8,7 @@ import yaml
 
 from _fastpath.cells import Series
 from authz.configuration import Configuration
+from authz.kubernetes_api import KubernetesApi
 from authz.services import Services
 from policy.authorization import AuthorizationObjects
 from policy.files import ManifestFiles
@@ -117,7 +118,9 @@ def _check_manifests(paths: Sequence[Path], errors: list[str], warnings: list[st
     errors += closed
     if not roots or closed:
         return
-    objects = AuthorizationObjects(Configuration(Services(), Series(1)))
+    # What the machine that serves has of an API server cannot be known here.
+    services = Services(kubernetes=KubernetesApi({"KUBECONFIG": "assumed"}))
+    objects = AuthorizationObjects(Configuration(services, Series(1)))
     objects.apply(ManifestFiles(roots).changes())
     errors += map(str, objects.problems())
     warnings += objects.notices()

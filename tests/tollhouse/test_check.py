@@ -117,3 +117,18 @@ def test_domain_files_are_checked_together(
     assert main(["check", str(second), str(third)]) == 1
     told = f"{third}:3: descriptors: the descriptor 'b' stands at {second}:2 too"
     assert capsys.readouterr().out == f"{told}\n"
+
+
+def test_access_to_an_api_server_is_the_servers_matter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("KUBECONFIG", "KUBERNETES_SERVICE_HOST"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("authz.kubernetes_api.HOME", tmp_path / "none")
+    (tmp_path / "config.yaml").write_text(
+        "apiVersion: authorino.kuadrant.io/v1beta3\n"
+        "kind: AuthConfig\n"
+        "metadata: {name: toys, namespace: shop}\n"
+        "spec: {hosts: [toys.com], authentication: {accounts: {kubernetesTokenReview: {}}}}\n"
+    )
+    assert main(["check", str(tmp_path)]) == 0, capsys.readouterr().out
