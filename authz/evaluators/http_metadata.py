@@ -6,6 +6,7 @@ take in; `required`, which the pipeline reads, asks for a successful answer too.
 """
 
 import json
+import re
 from dataclasses import dataclass
 
 from authz.entry_reading import Reading
@@ -22,8 +23,11 @@ from authz.json_text import read_json
 from authz.opening import Opening
 from authz.outgoing.message import OutgoingResponse
 
+LARGE_BYTES = 16 * 1024  # reading more than this is left to the worker threads
+MOST_DOCUMENTS = 1000  # of a stream
 NO_OBJECT = "the answer is not a JSON object"
 _DECODER = json.JSONDecoder()
+_SPACE = re.compile(r"[ \t\r\n]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +56,9 @@ class FetchedMetadata(MetadataEvaluator):
         response = await self._endpoint.fetched(prepared, turn.deadline)
         if self._spec.success_only and not 200 <= response.status < 300:
             raise EvaluatorFailed(f"status {response.status}")
-        return _content(response, self._spec.any_json)
+        if len(response.body) < LARGE_BYTES:
+            return _content(response, self._spec.any_json)
+        return await turn.run(_content, response, self._spec.any_json)
 
 
 def open_http_metadata(spec: HttpMetadata, opening: Opening) -> FetchedMetadata:
@@ -86,14 +92,19 @@ def _documents(body: bytes) -> list[object]:
 
 def _pieces(body: bytes) -> list[bytes]:
     """Where one document ends and the next begins; what is no JSON stays in one piece."""
-    pieces = []
+    pieces: list[bytes] = []
     try:
-        text = body.decode().strip(" \t\r\n")
-        at = 0
-        while at < len(text):
+        text = body.decode()
+        at = _past_space(text, 0)
+        while at < len(text) and len(pieces) < MOST_DOCUMENTS:
             _, end = _DECODER.raw_decode(text, at)
             pieces.append(text[at:end].encode())
-            at = end + len(text[end:]) - len(text[end:].lstrip(" \t\r\n"))
+            at = _past_space(text, end)
     except (ValueError, RecursionError):
         return [body]
-    return pieces
+    return pieces if at == len(text) else [body]
+
+
+def _past_space(text: str, at: int) -> int:
+    found = _SPACE.match(text, at)
+    return found.end() if found else at

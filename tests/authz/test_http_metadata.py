@@ -226,6 +226,28 @@ async def test_what_an_answer_is_read_as(
     assert await _metadata(lanes) == strict
 
 
+@pytest.mark.parametrize(
+    ("body", "taken"),
+    [
+        (b'{"a":1} ' * 1000, True),
+        (b'{"a":1} ' * 1001, False),
+        (b'{"a":1}' * 140_000, False),
+        (b'{"a":[' + b",".join([b"{}"] * 20_000) + b"]}", True),
+        (b"{" * 1_000_000, False),
+    ],
+)
+async def test_long_answers(
+    lanes: CallingLanes, backend: Backend, body: bytes, taken: bool
+) -> None:
+    backend.says("/m", body, Content_Type="application/json")
+    metadata = f"metadata: {{m: {{http: {{url: '{backend.url}/m'}}}}}}"
+    lanes.configure(
+        f"{metadata}\nauthorization: {{known: {{patternMatching: "
+        "{patterns: [{predicate: has(auth.metadata.m)}]}}}"
+    )
+    assert ((await lanes.call()).http_status == 200) == taken
+
+
 async def test_text_that_is_no_utf8(lanes: CallingLanes, backend: Backend) -> None:
     backend.says("/m", b"a\xff", Content_Type="text/plain")
     lanes.configure(_entry(f"{{url: '{backend.url}/m'}}"))
