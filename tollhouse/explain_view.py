@@ -12,6 +12,10 @@ from authz.step import Outcome, Step
 from tollhouse.explanation import Explanation
 from tollhouse.terminal import printable
 
+COLUMNS = (
+    *("phase", "priority", "evaluator", "kind", "outcome", "lane", "time"),
+    "result or reason",
+)
 MOST_SHOWN = 200
 """Characters of a result in the table; JSON has it whole."""
 
@@ -43,6 +47,7 @@ def _step(explanation: Explanation, step: Step) -> dict[str, Any]:
         "name": step.entry.name,
         "kind": step.entry.kind.label,
         "priority": step.entry.priority,
+        "lane": _lane(explanation, step),
         "outcome": step.outcome.value,
         "remembered": step.remembered,
         "began": (step.began_ns - explanation.began_ns) / 1e3,
@@ -79,7 +84,7 @@ def show(explanation: Explanation, console: Console) -> None:
 
 def _table(explanation: Explanation) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for name in ("phase", "priority", "evaluator", "kind", "outcome", "time", "result or reason"):
+    for name in COLUMNS:
         right = name in ("priority", "time")
         table.add_column(name, justify="right" if right else "left", overflow="fold")
     for step in explanation.steps:
@@ -90,10 +95,15 @@ def _table(explanation: Explanation) -> Table:
             printable(step.entry.name),
             step.entry.kind.label,
             outcome,
+            printable(_lane(explanation, step).partition(":")[0]),
             _time(step.ended_ns - step.began_ns),
             printable(_told(step)),
         )
     return table
+
+
+def _lane(explanation: Explanation, step: Step) -> str:
+    return explanation.lanes.get((step.phase, step.entry.name), explanation.lane)
 
 
 def _told(step: Step) -> str:

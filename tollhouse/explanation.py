@@ -14,7 +14,8 @@ from _fastpath.cells import Series
 from _fastpath.check import CheckDecider
 from _fastpath.plan import Plans
 from _fastpath.rpc import Metadata
-from authz.configuration import Configuration
+from authz.compilation import rule_spec_of
+from authz.configuration import Configuration, Snapshot
 from authz.http.answer import HttpAnswer, http_answer_of
 from authz.outgoing.bounds import OutgoingBounds
 from authz.outgoing.client import Outgoing
@@ -29,12 +30,18 @@ NATIVE = "answer"
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """auth_config: None when no one has the host. lane: "fast", or "full: why". steps: in the order
-    in which they ended, times from `began_ns` on. metadata: what Envoy gets besides. skipped: the
-    top-level `when` does not hold. problems: of the manifests."""
+    """What became of the request.
+
+    auth_config: None when no one has the host. lane: "fast", or why it is not. lanes: of
+    evaluators, by phase and name: "fast", "remembered" (fast once an earlier request found the
+    result out) or "full: why". steps: in the order in which they ended, times from `began_ns` on.
+    metadata: what Envoy gets besides. skipped: the top-level `when` does not hold. problems: of the
+    manifests.
+    """
 
     auth_config: str | None
     lane: str
+    lanes: Mapping[tuple[str, str], str]
     steps: tuple[Step, ...] = field(repr=False)
     began_ns: int
     ended_ns: int
@@ -85,6 +92,7 @@ async def explain(
         return Explanation(
             auth_config=config_id or None,
             lane=_lane(configuration, config_id, native),
+            lanes=_lanes(snapshot, config_id),
             steps=tuple(steps),
             began_ns=call.mono_ns,
             ended_ns=ended_ns,
@@ -107,4 +115,26 @@ def _lane(configuration: Configuration, config_id: str, native: bool) -> str:
     if native:
         return "fast"
     lanes = (report.lane for report in configuration.reports() if report.id == config_id)
-    return next((lane for lane in lanes if lane != "fast"), "full: an evaluator asks elsewhere")
+    return next((lane for lane in lanes if lane != "fast"), "full: nothing is remembered")
+
+
+def _lanes(snapshot: Snapshot, config_id: str) -> Mapping[tuple[str, str], str]:
+    ready = snapshot.ready.get(config_id)
+    if ready is None:
+        return {}
+    spec = rule_spec_of(ready.opened)
+    phases = {
+        "authentication": spec.authentication,
+        "metadata": spec.metadata,
+        "authorization": spec.authorization,
+        "response": spec.success,
+    }
+    return {
+        (phase, entry.name): f"full: {entry.foreign}"
+        if entry.foreign
+        else "remembered"
+        if entry.remembered
+        else "fast"
+        for phase, entries in phases.items()
+        for entry in entries
+    }

@@ -170,7 +170,7 @@ SERVE_FLAGS = (
         "evaluator_metrics",
         flags.switch,
         "",
-        "count and time every evaluator, not only those with metrics: true; in the full lane",
+        "count and time every evaluator, not only those with metrics: true",
         "process",
         switch=True,
     ),

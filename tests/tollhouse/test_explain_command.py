@@ -87,6 +87,7 @@ def test_every_evaluator_is_told_in_its_order(
     ]
     assert found["steps"][0]["result"]["data"] == {"api_key": "***"}
     assert found["steps"][2]["result"] == "alice"
+    assert {step["lane"] for step in found["steps"]} == {"fast"}
     assert all(step["microseconds"] >= 0 for step in found["steps"])
     assert found["microseconds"] >= found["steps"][-1]["began"] >= 0
     assert found["answer"] == {
@@ -141,7 +142,10 @@ def test_full_lane_is_told_with_its_reason(
     manifests: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     manifests.write_text(MANIFESTS + SLOW)
-    assert told(manifests, capsys, "--host", "slow.com")["lane"].startswith("full: ")
+    found = told(manifests, capsys, "--host", "slow.com")
+    assert found["lane"].startswith("fast until 'sometimes': ")
+    lanes = [step["lane"].partition(":")[0] for step in found["steps"]]
+    assert lanes == ["fast", "full"]
 
 
 def test_table_is_for_people(manifests: Path, capsys: pytest.CaptureFixture[str]) -> None:
