@@ -23,25 +23,16 @@ _PRIVATE_MEMBERS = ("d", "k")
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """algorithms: what it may verify; one name when the key itself says which."""
+    """algorithms: what it may verify; one name when the key itself says which. members: the public
+    ones of the JWK, which tell equal keys."""
 
     id: str
     algorithms: frozenset[str]
-    public: Any = field(repr=False)
-    numbers: tuple[tuple[str, str], ...]
+    members: tuple[tuple[str, str], ...]
+    public: Any = field(repr=False, compare=False)
 
     def verified(self, algorithm: str, signed: bytes, signature: bytes) -> bool:
         return ALGORITHMS[algorithm].check.verify(signed, self.public, signature)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Key) and self._identity == other._identity
-
-    def __hash__(self) -> int:
-        return hash(self._identity)
-
-    @property
-    def _identity(self) -> tuple[object, ...]:
-        return self.id, self.algorithms, self.numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +70,7 @@ def read_key_set(body: bytes) -> KeySet:
         try:
             found.append(_read_key(member))
         except ValueError as error:
-            log.info("keys[%d] of a key set is passed over: %s", index, error)
+            log.debug("keys[%d] of a key set is passed over: %s", index, error)
     return KeySet(tuple(found))
 
 
@@ -98,16 +89,16 @@ def _read_key(member: object) -> Key:
     if not isinstance(key_id, str):
         raise ValueError("kid is no string")
     algorithms = _algorithms(member)
-    numbers = {name: member[name] for name in _PUBLIC_MEMBERS if name in member}
-    if not all(isinstance(number, str) for number in numbers.values()):
+    members = {name: member[name] for name in _PUBLIC_MEMBERS if name in member}
+    if not all(isinstance(value, str) for value in members.values()):
         raise ValueError("a member of the key is no string")
     try:
-        public = ALGORITHMS[min(algorithms)].check.from_jwk(numbers)
+        public = ALGORITHMS[min(algorithms)].check.from_jwk(members)
     except (PyJWTError, ValueError, TypeError, KeyError, UnsupportedAlgorithm):
         raise ValueError("the key is malformed") from None
     if isinstance(public, RSAPublicKey) and public.key_size not in RSA_BITS:
         raise ValueError(f"expected an RSA key of {RSA_BITS[0]} to {RSA_BITS[-1]} bits")
-    return Key(key_id, algorithms, public, tuple(sorted(numbers.items())))
+    return Key(key_id, algorithms, tuple(sorted(members.items())), public)
 
 
 def _algorithms(member: Mapping[str, object]) -> frozenset[str]:

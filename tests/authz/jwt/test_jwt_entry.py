@@ -12,6 +12,7 @@ import yaml
 from jose import jwe
 
 from authz.extensions import ANNOTATION
+from authz.jwt.discovery import Source
 from tests.authz.http_backend import Backend, http_backend
 from tests.authz.jwt.test_decryption import rsa_pem
 from tests.authz.jwt.tokens import CLAIMS, NOW, NOW_S, key_set, private_key, public_jwk, token
@@ -143,7 +144,7 @@ async def test_key_that_goes_while_a_token_is_verified_proves_nothing(
     door.config()
     old, new = token(kid="a"), token(number=1, kid="b")
     await door.sub(token({**CLAIMS, "sub": "eve"}, kid="a"))
-    evaluator = door.lanes.configuration.snapshot().find("toys.com").opened.authentication[0]
+    keys = door.lanes.services.providers.open_keys(Source.openid(door.backend.url))
     release, workers = asyncio.Event(), door.lanes.services.workers
     run = type(workers).run
 
@@ -156,7 +157,8 @@ async def test_key_that_goes_while_a_token_is_verified_proves_nothing(
     verifying = asyncio.create_task(door.reason(old))
     await asyncio.sleep(0)
     door.publishes(public_jwk("RSA", 1, kid="b"))
-    await evaluator.evaluator._keys.renewed(None)
+    await keys.renewed(None)
+    keys.close()
     release.set()
     assert await verifying == NOT_SIGNED
     assert len(door.lanes.services.remembered) == 0
