@@ -14,6 +14,7 @@ from authz.evaluators.http_metadata import open_http_metadata, read_http_metadat
 from authz.evaluators.jwt import EXTENSIONS as JWT_EXTENSIONS
 from authz.evaluators.jwt import open_jwt, read_jwt
 from authz.evaluators.oauth2_introspection import open_introspection, read_introspection
+from authz.evaluators.opa import open_opa, read_opa
 from authz.evaluators.pattern_matching import open_pattern_matching, read_pattern_matching
 from authz.evaluators.plain import open_plain, read_plain
 from authz.evaluators.response_values import (
@@ -72,6 +73,7 @@ METADATA: Mapping[str, Kind] = {
     ),
 }
 AUTHORIZATION: Mapping[str, Kind] = {
+    "opa": Kind("AUTHORIZATION_OPA", False, read_opa, open_opa),
     "spicedb": Kind("AUTHORIZATION_AUTHZED", False, read_spicedb, open_spicedb),
     "patternMatching": Kind(
         "AUTHORIZATION_JSON", True, read_pattern_matching, open_pattern_matching

@@ -8,6 +8,8 @@ from authz.callback_room import CallbackRoom
 from authz.jwt.providers import Providers
 from authz.keys import KeyRing
 from authz.kubernetes_api import KubernetesApi
+from authz.opa.embedded import EmbeddedEngine
+from authz.opa.engine import Engine
 from authz.outgoing.client import Outgoing
 from authz.outgoing.grpc_channels import GrpcChannels
 from authz.secret_store import SecretStore
@@ -26,6 +28,7 @@ class Services:
     remembered: RememberedTable = field(default_factory=RememberedTable)
     secrets: SecretStore = field(default_factory=SecretStore)
     workers: Workers = field(default_factory=Workers)
+    rego: Engine = field(default_factory=EmbeddedEngine)
     managed: LabelSelector = MANAGED
     grpc: GrpcChannels = field(init=False)
     keys: KeyRing = field(init=False)
@@ -40,6 +43,7 @@ class Services:
         """End what runs in the background; called on the event loop."""
         self.workers.close()
         self.providers.stop()
+        await self.rego.close()
         await self.grpc.close()
         await self.kubernetes.close()
         await self.callbacks.close()

@@ -1,0 +1,1 @@
+"""Rego policies and the engines that evaluate them."""

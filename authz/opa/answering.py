@@ -1,0 +1,62 @@
+"""Answers to the calls of provided built-ins in one evaluation."""
+
+import json
+from collections.abc import Mapping
+
+from authz.opa.errors import EvaluationFailed
+from authz.opa.plain_text import original_value
+from authz.opa.policy import Policy
+from authz.opa.provided import Undefined, provide
+
+MOST_CALLS = 1000
+Answer = Mapping[str, object]
+
+
+class Answers:
+    """static: of the calls that the policy is known to make, by their name in the module.
+
+    asked: of those that it asked for. wall_ns: what time.now_ns() gives.
+    """
+
+    def __init__(self, policy: Policy, document: Mapping[str, object], wall_ns: int) -> None:
+        self._wall_ns = wall_ns
+        self.static: dict[str, object] = {}
+        self.asked: list[tuple[str, Answer]] = []
+        for at, call in enumerate(policy.calls):
+            arguments = [_argument(argument, document) for argument in call.arguments]
+            answer = self._answer(call.name, arguments)
+            if answer:
+                self.static[f"s{at}"] = answer["value"]
+
+    def answer(self, calls: list[str]) -> None:
+        """Raises EvaluationFailed when there are too many, and Unsupported."""
+        if len(self.asked) + len(calls) > MOST_CALLS:
+            raise EvaluationFailed("the policy calls too many built-ins")
+        for call in calls:
+            name, arguments = _read(call)
+            self.asked.append((call, self._answer(name, arguments)))
+
+    def _answer(self, name: str, arguments: list[object]) -> Answer:
+        try:
+            return {"value": provide(name, arguments, self._wall_ns)}
+        except Undefined:
+            return {}
+
+
+def _read(call: str) -> tuple[str, list[object]]:
+    """As rego-cpp prints the JSON text of a list: without quotes around it."""
+    try:
+        name, *arguments = json.loads(json.loads(f'"{call}"'))
+    except (ValueError, TypeError) as error:
+        raise EvaluationFailed("the policy prints what looks like a call") from error
+    return str(name), [original_value(argument) for argument in arguments]
+
+
+def _argument(argument: tuple[str, ...] | str, document: Mapping[str, object]) -> object:
+    """None where the input lacks the part: no provided built-in but to_number takes null."""
+    if isinstance(argument, str):
+        return argument
+    value: object = document
+    for step in argument:
+        value = value.get(step) if isinstance(value, Mapping) else None
+    return value

@@ -1,0 +1,231 @@
+"""A Rego policy made ready for the embedded engine.
+
+The text becomes the module `tollhouse_policy`. What rego-cpp is known to get wrong is rewritten
+or refused here, so that it never becomes a silent undefined:
+- a leading package clause goes, and only that;
+- `p[x] { … }` of Rego v0 adds to a set: it is written `p contains x { … }`;
+- `input` is `input.i`, since provided built-ins answer through `input.a`;
+- calls of provided built-ins become references to their answers.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from authz.opa.builtins import ADVICE, NATIVE, PROVIDED, REWRITTEN
+from authz.opa.dialect import check_dialect
+from authz.opa.errors import PolicyRefused
+from authz.opa.input_parts import InputParts
+from authz.opa.plain_text import literal
+from authz.opa.tokens import (
+    Kind,
+    Reference,
+    Token,
+    arguments,
+    closing,
+    references,
+    tokens_of,
+)
+
+PACKAGE = "tollhouse_policy"
+KEYWORDS = frozenset(
+    {
+        "as", "default", "else", "every", "false", "if", "import", "in", "not", "null", "package",
+        "set", "some", "true", "with",
+    }
+)  # fmt: skip
+Argument = tuple[str, ...] | str | None
+Edit = tuple[int, int, str]
+
+
+@dataclass(frozen=True, slots=True)
+class StaticCall:
+    """A call of a provided built-in that is known before the policy runs.
+
+    arguments: a text, or the path of a part of the input.
+    """
+
+    name: str
+    arguments: tuple[tuple[str, ...] | str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Equal texts are equal policies, whoever wrote them."""
+
+    module: str
+    calls: tuple[StaticCall, ...]
+    parts: InputParts = field(compare=False)  # follows from the others
+
+
+def prepare(rego: str, version: str) -> Policy:
+    """version: "v0" or "v1". Raises PolicyRefused."""
+    tokens = tokens_of(rego)
+    first = _after_package(tokens)
+    check_dialect(tokens[first:], version)
+    defined = defined_names(tokens[first:])
+    editor = _Editor(rego, tokens, first, defined)
+    module = editor.module()
+    if not _has_default_allow(tokens):
+        module += "\ndefault allow := false\n"
+    paths = (
+        found.steps[1:]
+        for found in references(tokens)
+        if found.steps[0] == "input" and not editor.is_bare_import(found)
+    )
+    return Policy(module, tuple(editor.calls), InputParts.of(paths))
+
+
+def _after_package(tokens: list[Token]) -> int:
+    """The index of the first token of the rules."""
+    if not tokens[0].is_name("package"):
+        return 0
+    at = next(item.after for item in references(tokens) if item.first == 1)
+    return at + 1 if tokens[at].is_mark(";") else at
+
+
+def _has_default_allow(tokens: list[Token]) -> bool:
+    return any(
+        a.is_name("default") and b.is_name("allow") and not a.depth for a, b in pairwise(tokens)
+    )
+
+
+def statement_starts(tokens: list[Token]) -> Iterator[int]:
+    """Where rules and imports begin: names outside of brackets that begin a line or follow `;`,
+    unless what stands before is not complete."""
+    for at, token in enumerate(tokens):
+        if token.kind is Kind.NAME and token.depth == 0:
+            before = tokens[at - 1] if at else None
+            if before is None or before.is_mark(";", "}") or (token.fresh and _complete(before)):
+                yield at
+
+
+def _complete(token: Token) -> bool:
+    if token.kind is Kind.MARK:
+        return token.text in (")", "]", "}")
+    return not token.is_name("if", "in", "contains", "not", "default", "as", "some", "every")
+
+
+def defined_names(tokens: list[Token]) -> frozenset[str]:
+    names = set()
+    for at in statement_starts(tokens):
+        token = tokens[at + 1] if tokens[at].is_name("default") else tokens[at]
+        names.add(token.text)
+    return frozenset(names) - KEYWORDS
+
+
+class _Editor:
+    """Collects the edits of one policy. `defined` shadow built-ins of the same name."""
+
+    def __init__(self, rego: str, tokens: list[Token], first: int, defined: frozenset[str]) -> None:
+        self._rego = rego
+        self._tokens = tokens
+        self._first = first
+        self._defined = defined
+        self._static = not any(token.is_name("with") for token in tokens)
+        self._references = {item.first: item for item in references(tokens)}
+        self.calls: list[StaticCall] = []
+
+    def module(self) -> str:
+        edits = sorted(self._edits())
+        text, at = f"package {PACKAGE}\n", self._tokens[self._first].start
+        text += "\n" * self._rego.count("\n", 0, at)
+        for start, end, new in edits:
+            if start < at:
+                continue  # inside of a call that is replaced as a whole
+            text += self._rego[at:start] + new
+            at = end
+        return text + self._rego[at:]
+
+    def _edits(self) -> Iterator[Edit]:
+        for at in range(self._first, len(self._tokens)):
+            token = self._tokens[at]
+            if token.kind is Kind.STRING:
+                yield token.start, token.end, literal(token.text)
+            elif token.is_name("package") and token.depth == 0 and at in self._references:
+                raise PolicyRefused("only one package clause is possible", token.line)
+            elif at in self._references:
+                yield from self._of_reference(self._references[at])
+        yield from self._set_heads()
+
+    def _of_reference(self, found: Reference) -> Iterator[Edit]:
+        token, after = self._tokens[found.first], self._tokens[found.after]
+        name = found.name
+        if found.steps[0] == "input":
+            yield self._input(found, token)
+        elif found.steps[:2] in (("data", "tollhouse"), ("data", PACKAGE)):
+            raise PolicyRefused(f"{name} is not for policies", token.line)
+        elif after.is_mark("(") and after.start == self._tokens[found.after - 1].end:
+            yield from self._call(found, token)
+        elif name in PROVIDED or ("." in name and name in NATIVE) or name == "opa.runtime":
+            raise PolicyRefused(f"{name} can only be called here; {ADVICE}", token.line)
+
+    def _input(self, found: Reference, token: Token) -> Edit:
+        if self.is_bare_import(found):
+            return self._tokens[found.first - 1].start, token.end, ""
+        return token.start, token.end, "input.i"
+
+    def is_bare_import(self, found: Reference) -> bool:
+        """`import input` says nothing new."""
+        after = self._tokens[found.after]
+        return (
+            found.first > 0
+            and self._tokens[found.first - 1].is_name("import")
+            and found.after == found.first + 1
+            and not after.is_name("as")
+        )
+
+    def _call(self, found: Reference, token: Token) -> Iterator[Edit]:
+        name = found.name
+        if name in self._defined or name in NATIVE or name in KEYWORDS:
+            return
+        if name in REWRITTEN:
+            yield token.start, token.end, f"data.tollhouse.{REWRITTEN[name]}"
+            return
+        if found.steps[0] in self._defined or name not in PROVIDED:
+            raise PolicyRefused(f"{name}() is not a function of this engine; {ADVICE}", token.line)
+        ranges = arguments(self._tokens, found.after)
+        if len(ranges) != PROVIDED[name]:
+            raise PolicyRefused(f"{name}() takes {PROVIDED[name]} arguments", token.line)
+        static = self._static_arguments(ranges)
+        end = self._tokens[closing(self._tokens, found.after)].end
+        if static is not None:
+            call = StaticCall(name, static)
+            if call not in self.calls:
+                self.calls.append(call)
+            yield token.start, end, f"input.a.s{self.calls.index(call)}"
+            return
+        comma = "," if ranges else ""
+        new = f'data.tollhouse.call{len(ranges)}("{name}"{comma}'
+        yield token.start, self._tokens[found.after].end, new
+
+    def _static_arguments(
+        self, ranges: list[tuple[int, int]]
+    ) -> tuple[tuple[str, ...] | str, ...] | None:
+        """None when an argument is more than a text or a part of the input."""
+        known: list[tuple[str, ...] | str] = []
+        for first, after in ranges:
+            token, reference = self._tokens[first], self._references.get(first)
+            if token.kind is Kind.STRING and after == first + 1:
+                known.append(token.text)
+            elif reference is not None and reference.after == after and self._static:
+                if reference.steps[0] != "input" or len(reference.steps) == 1:
+                    return None
+                known.append(reference.steps[1:])
+            else:
+                return None
+        return tuple(known)
+
+    def _set_heads(self) -> Iterator[Edit]:
+        """`name[key]` at the beginning of a rule, without a value and without `if`."""
+        tokens = self._tokens
+        starts = (self._first + at for at in statement_starts(tokens[self._first :]))
+        for at in starts:
+            opening = tokens[at + 1]
+            if tokens[at].text in KEYWORDS or not opening.is_mark("["):
+                continue
+            end = closing(tokens, at + 1)
+            after = tokens[end + 1]
+            if after.is_mark("{") or (after.fresh and not after.is_mark("=", ":=", "[", ".")):
+                yield opening.start, opening.end, " contains "
+                yield tokens[end].start, tokens[end].end, ""
