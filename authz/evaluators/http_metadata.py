@@ -1,8 +1,9 @@
 """Metadata `http`: what another server says, JSON or text.
 
-Like Authorino (reference §2.9) it takes any status, and only objects for JSON. `strict` in the
-extensions takes any JSON, but only of a successful answer, and escapes what a URL's placeholders
-take in; `required`, which the pipeline reads, asks for a successful answer too.
+Like Authorino (reference §2.9) it takes any status, and only objects and null for JSON. `strict` in
+the extensions takes any JSON but null, and only of a successful answer, and escapes what a URL's
+placeholders take in; `required`, which the pipeline reads, asks for a successful answer and more
+than null too.
 """
 
 import json
@@ -32,7 +33,7 @@ _SPACE = re.compile(r"[ \t\r\n]*")
 
 @dataclass(frozen=True, slots=True)
 class HttpMetadata:
-    """any_json: arrays and scalars too. success_only: an error status is a failure."""
+    """any_json: arrays and scalars too. success_only: an error status or null is a failure."""
 
     endpoint: HttpEndpointSpec
     any_json: bool
@@ -57,8 +58,12 @@ class FetchedMetadata(MetadataEvaluator):
         if self._spec.success_only and not 200 <= response.status < 300:
             raise EvaluatorFailed(f"status {response.status}")
         if len(response.body) < LARGE_BYTES:
-            return _content(response, self._spec.any_json)
-        return await turn.run(_content, response, self._spec.any_json)
+            content = _content(response, self._spec.any_json)
+        else:
+            content = await turn.run(_content, response, self._spec.any_json)
+        if self._spec.success_only and content is None:
+            raise EvaluatorFailed("the answer is null")
+        return content
 
 
 def open_http_metadata(spec: HttpMetadata, opening: Opening) -> FetchedMetadata:
@@ -69,7 +74,7 @@ def _content(response: OutgoingResponse, any_json: bool) -> object:
     if "application/json" not in response.headers.get("content-type", ""):
         return response.body.decode("utf-8", "replace")
     documents = _documents(response.body)
-    if not any_json and not all(isinstance(found, dict) for found in documents):
+    if not any_json and not all(isinstance(found, dict | None) for found in documents):
         raise EvaluatorFailed(NO_OBJECT)
     if not documents:
         return None

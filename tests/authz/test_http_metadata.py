@@ -19,7 +19,7 @@ response:
     dynamicMetadata:
       shown: {json: {properties: {metadata: {selector: auth.metadata}}}}
 """
-MISSING: object = None
+MISSING = "no such entry"
 
 
 @pytest.fixture
@@ -206,6 +206,8 @@ async def test_other_methods_are_not_sent(lanes: CallingLanes, backend: Backend)
         ("[1]", "application/json", MISSING, [1]),
         ('{"a": 1} 7', "application/json", MISSING, [{"a": 1}, 7]),
         ("{", "application/json", MISSING, MISSING),
+        ("null", "application/json", None, MISSING),
+        ("", "application/json", None, MISSING),
         ('{"a": NaN}', "application/json", MISSING, MISSING),
         ("[" * 10000, "application/json", MISSING, MISSING),
         ("{}{" * 3, "application/json", MISSING, MISSING),
