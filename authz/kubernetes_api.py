@@ -23,10 +23,11 @@ from kubernetes_asyncio.config.incluster_config import (
 )
 from yaml import YAMLError
 
-from authz.errors import AuthzError
+from authz.errors import AuthzError, Overloaded
 from authz.json_text import read_json
+from authz.outgoing.bounds import OutgoingBounds
 from authz.outgoing.client import Outgoing
-from authz.outgoing.errors import OutgoingError
+from authz.outgoing.errors import DestinationBusy, OutgoingError
 from authz.outgoing.message import OutgoingRequest, OutgoingResponse
 
 logger = logging.getLogger("tollhouse.authz")
@@ -45,6 +46,8 @@ _UNREADABLE = (
     YAMLError,
     TimeoutError,
 )
+# A burst of callers waits for the one server there is, at most as long as each may wait.
+BOUNDS = OutgoingBounds(waiting=4096)
 NO_SERVER = "the Kubernetes API cannot be reached"
 
 
@@ -64,7 +67,7 @@ class KubernetesApi:
 
     def __init__(self, environment: Mapping[str, str] = os.environ) -> None:
         self._environment = environment
-        self.outgoing = Outgoing()
+        self.outgoing = Outgoing(BOUNDS)
         self._server: _Server | None = None
         self._loading: asyncio.Task[_Server] | None = None
         self._next_attempt = -math.inf
@@ -78,7 +81,8 @@ class KubernetesApi:
     ) -> Mapping[str, object]:
         """Post an object to `resource`, a path below the server's address, and give its `status`.
 
-        Equal objects at the same time are posted once. Raises KubernetesFailed.
+        Equal objects at the same time are posted once. Raises KubernetesFailed, and Overloaded when
+        too many wait.
         """
         try:
             async with asyncio.timeout(timeout_s):
@@ -90,6 +94,8 @@ class KubernetesApi:
             response = await self.outgoing.shared(
                 (resource, body), lambda: self._posted(server, resource, body, timeout_s)
             )
+        except DestinationBusy as error:
+            raise Overloaded from error
         except OutgoingError as error:
             raise KubernetesFailed(f"Kubernetes API: {error}") from error
         if response.status == 401 and server.loaded_at + RETRY_S <= _now():

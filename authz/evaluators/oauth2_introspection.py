@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from _fastpath.rule import CREDENTIAL_MISSING
 from authz.entry_reading import Reading
-from authz.errors import Unauthenticated
+from authz.errors import Overloaded, Unauthenticated
 from authz.evaluator import IdentityEvaluator, Turn
 from authz.fields import Fields
 from authz.json_text import read_json
@@ -20,7 +20,7 @@ from authz.oauth_client import (
 )
 from authz.opening import Opening
 from authz.outgoing.client import Outgoing
-from authz.outgoing.errors import OutgoingError
+from authz.outgoing.errors import DestinationBusy, OutgoingError
 from authz.outgoing.message import OutgoingResponse
 
 REQUEST_FAILED = "token introspection request failed"
@@ -65,6 +65,8 @@ class IntrospectedIdentity(IdentityEvaluator):
             raise Unauthenticated(NOT_ACTIVE) from None
         try:
             response = await self._outgoing.shared((self, token), lambda: self._asked(token))
+        except DestinationBusy as error:
+            raise Overloaded from error  # says nothing about the caller
         except OutgoingError as error:
             raise Unauthenticated(f"{REQUEST_FAILED}: {error}") from error
         return _active(response)

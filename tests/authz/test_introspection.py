@@ -7,12 +7,14 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from authz.errors import Unauthenticated, Unavailable
+from authz.errors import Overloaded, Unauthenticated, Unavailable
 from authz.evaluators.oauth2_introspection import (
     IntrospectedIdentity,
     open_introspection,
 )
 from authz.kinds import AUTHENTICATION
+from authz.outgoing.bounds import OutgoingBounds
+from authz.outgoing.client import Outgoing
 from authz.services import Services
 from tests.authz.entries import faults, opening, put_secret, read, turn
 from tests.authz.http_backend import Backend, http_backend
@@ -171,6 +173,20 @@ async def test_equal_tokens_are_asked_for_once(services: Services, backend: Back
         "invalid token introspection response: not valid JSON"
     }
     assert len(backend.seen) == 2
+
+
+async def test_when_too_many_wait_nobody_is_told_to_log_in(backend: Backend) -> None:
+    answered = backend.hangs("/")
+    services = Services(outgoing=Outgoing(OutgoingBounds(per_destination=1, waiting=0)))
+    put_secret(services, "client", clientID="c", clientSecret="s")
+    evaluator = opened(services, f"{backend.url}/")
+    first = asyncio.ensure_future(reason(evaluator, b"first"))
+    await backend.asked(1)
+    with pytest.raises(Overloaded):
+        await evaluator.identify(turn(services), b"second")
+    answered.set()
+    await first
+    await services.close()
 
 
 async def test_the_client_needs_its_secret(services: Services) -> None:

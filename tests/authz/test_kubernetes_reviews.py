@@ -14,7 +14,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from authz.errors import Denied, Unauthenticated, Unavailable
+from authz.errors import Denied, Overloaded, Unauthenticated, Unavailable
 from authz.evaluators.subject_access_review import (
     ReviewedAccess,
     open_subject_access_review,
@@ -22,6 +22,8 @@ from authz.evaluators.subject_access_review import (
 from authz.evaluators.token_review import ReviewedIdentity, open_token_review
 from authz.kinds import AUTHENTICATION, AUTHORIZATION
 from authz.kubernetes_api import KubernetesApi
+from authz.outgoing.bounds import OutgoingBounds
+from authz.outgoing.client import Outgoing
 from authz.services import Services
 from tests.authz.entries import faults, opening, read, turn
 from tests.authz.http_backend import http_backend
@@ -280,6 +282,23 @@ def _key_pair(folder: Path, issued: Issued) -> Path:
     file = folder / f"{issued.certificate.serial_number}.pem"
     file.write_bytes(issued.pem.encode() + issued.key.private_bytes(*form))
     return file
+
+
+async def test_a_burst_waits(server: KubernetesServer) -> None:
+    server.tokens |= {f"t{number}": ["toys.com"] for number in range(500)}
+    evaluator = identity(server)
+    calls = [evaluator.identify(turn(SERVICES), name.encode()) for name in server.tokens]
+    assert len(await asyncio.gather(*calls)) == 501
+
+
+async def test_when_too_many_wait_nobody_is_told_to_log_in(
+    server: KubernetesServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        server.api, "outgoing", Outgoing(OutgoingBounds(per_destination=0, waiting=0))
+    )
+    with pytest.raises(Overloaded):
+        await identity(server).identify(turn(SERVICES), b"good")
 
 
 async def test_out_of_reach(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
