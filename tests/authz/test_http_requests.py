@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 from envoy.service.auth.v3 import external_auth_pb2
+from hypothesis import given
+from hypothesis import strategies as st
 
-from _fastpath.check_codec import encode_check_response
+from _fastpath.check_codec import decode_check_request, encode_check_response
 from _fastpath.rpc import Status
 from authz.http.admission import review_answer, review_uid
 from authz.http.answer import http_answer_of
@@ -100,6 +102,29 @@ def test_header_that_a_client_sent_beside_the_proxy_is_refused() -> None:
     request = HttpRequest("GET", "/check/x-forwarded", "auth", "HTTP/1.1", headers)
     with pytest.raises(ForwardingFault, match="exactly one"):
         check_request_of(request)
+
+
+wire = st.binary(max_size=12).map(lambda data: data.decode("utf-8", "surrogateescape"))
+names = st.sampled_from([*TRAEFIK, *NGINX, *INGRESS_NGINX, "x-a"])
+targets = st.sampled_from(["/check", "/check/x-forwarded", "/check/x-original"])
+
+
+@given(targets, wire, wire, wire, st.lists(st.tuples(names, wire), max_size=8), st.binary())
+def test_anything_makes_a_request_or_a_fault(
+    path: str, query: str, method: str, host: str, headers: list[tuple[str, str]], body: bytes
+) -> None:
+    request = HttpRequest(method, f"{path}?{query}", host, "HTTP/1.1", tuple(headers), body)
+    review_uid(request)
+    try:
+        data = check_request_of(request)
+    except ForwardingFault:
+        assert path != "/check"
+        return
+    decode_check_request(data, 1, 1).attributes()
+    asked = external_auth_pb2.CheckRequest.FromString(data).attributes.request.http
+    assert asked.path.startswith("/")
+    if path == "/check":
+        assert asked.path == "/check"
 
 
 def test_bytes_that_are_no_text_are_kept_apart() -> None:

@@ -105,6 +105,8 @@ async def test_key_decides(site: Site) -> None:
         (b"GET /check HTTP/1.1\r\nHost: toys.com\r\nHost: other.com\r\n", 400),
         (b"GET /check HTTP/1.1\r\nHost: other.com\r\n", 404),
         (b"GET /check HTTP/1.0\r\n", 404),
+        (b"GET /check HTTP/1.1\r\nHost: t\xc3\xb6ys.com\r\n", 404),
+        (b"GET /check HTTP/1.1\r\nHost: \xff\xfe\r\n", 404),
         (GET + b"X: a\x00b\r\n", 400),
         (GET + b"X: " + b"a" * 20_000 + b"\r\n", 400),
         (GET + b"".join(b"X-%d: 1\r\n" % n for n in range(200)), 400),
@@ -129,6 +131,17 @@ async def test_failure_of_ours_is_no_yes(caplog: pytest.LogCaptureFixture) -> No
     assert await Site(int(place.rpartition(":")[2]), Lanes()).ask(GET) == 503
     await server.stop()
     assert "ZeroDivisionError" in caplog.text
+
+
+async def test_value_cannot_end_its_header(site: Site) -> None:
+    headers = {"x-said": {"plain": {"selector": "request.body"}}}
+    assert site.lanes.config(response={"success": {"headers": headers}}) == []
+    head = b"POST /check HTTP/1.1\r\nHost: toys.com\r\nConnection: close\r\nContent-Length: 9"
+    answer = await site.exchange(head + b"\r\n\r\na\r\nb: c\xe2\x98")
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    for body in (b"a\r\nb: c\xc3\xa9", b"a\n\nb: c\xc3\xa9"):
+        answer = await site.exchange(head + b"\r\n\r\n" + body)
+        assert b"\r\nx-said: a  b: c\xc3\xa9\r\n" in answer
 
 
 async def test_bodies_are_bounded(site: Site) -> None:
