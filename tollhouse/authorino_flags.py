@@ -183,6 +183,8 @@ def parse(
     arguments: Sequence[str], environment: Mapping[str, str]
 ) -> AuthorinoSettings | AuthorinoVersion:
     """Raises UsageError, and SystemExit for --help."""
+    if arguments[:1] == ["webhooks"]:
+        raise UsageError("webhooks: there are no versions of AuthConfig left to convert")
     if arguments[:1] == ["server"]:
         return _server(arguments[1:], environment)
     front = flags.Parser(

@@ -49,6 +49,11 @@ def test_command_is_reached_through_the_program(capsys: pytest.CaptureFixture[st
     assert capsys.readouterr().out.startswith("Authorino v")
 
 
+def test_webhooks_have_nothing_to_do() -> None:
+    with pytest.raises(UsageError, match="no versions of AuthConfig left"):
+        parse(["webhooks", "--port", "9443"], {})
+
+
 SELECTOR = parse_selector("shard=one")
 WATCHED = [
     ("--watch-namespace", "WATCH_NAMESPACE", "shop", WatchSettings(namespace="shop")),
