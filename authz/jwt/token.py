@@ -119,8 +119,8 @@ def read_header(segment: bytes) -> Header:
     """The header of the base64url text `segment`, remembered: an issuer writes few different ones.
 
     Its `jwk`, `jku`, `x5u` and `x5c` have no say: keys come from configuration alone. A `crit`
-    names extensions that must be understood (RFC 7515 §4.1.11), and none is. Raises
-    Unauthenticated.
+    names extensions that must be understood (RFC 7515 §4.1.11), and none is; `b64` is one of them
+    (RFC 7797 §6). Raises Unauthenticated.
     """
     if len(segment) > MOST_HEADER_BYTES:
         raise _malformed("the header is too long")
@@ -128,12 +128,12 @@ def read_header(segment: bytes) -> Header:
         members = read_object(decode_segment(segment))
     except ValueError as error:
         raise _malformed(f"the header is malformed: {error}") from None
-    algorithm, key_id = members.get("alg"), members.get("kid")
+    algorithm, key_id = members.get("alg"), members.get("kid", "")
     if not isinstance(algorithm, str):
         raise _malformed("the header names no algorithm")
-    if key_id is not None and not isinstance(key_id, str):
+    if not isinstance(key_id, str):
         raise _malformed("the header's kid is no string")
-    if "crit" in members:
+    if "crit" in members or "b64" in members:
         raise _malformed("the header has critical extensions")
     return Header(algorithm, key_id or None)
 

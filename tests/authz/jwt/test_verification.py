@@ -324,7 +324,8 @@ def test_numbers_are_doubles() -> None:
     "header",
     [
         b"", b"{}", b"[]", b'{"alg":null}', b'{"alg":["RS256"]}', b'{"alg":"RS256","alg":"none"}',
-        b'{"alg":"RS256","crit":["exp"]}', b'{"alg":"RS256","crit":[],"b64":false}',
+        b'{"alg":"RS256","crit":["exp"]}', b'{"alg":"RS256","crit":[]}',
+        b'{"alg":"RS256","b64":false}', b'{"alg":"RS256","kid":null}',
         b'{"alg":"RS256","kid":"a","kid":"b"}', b'{"alg":"RS256","a":"' + b"x" * 4000 + b'"}',
         b'{"alg":"RS256","a":' + b"[" * 700 + b"]" * 700 + b"}", b"\xff\xfe",
     ],
