@@ -69,6 +69,46 @@ def test_denied_destinations_are_not_called(tmp_path: Path, deny: str) -> None:
         assert backend.seen == []
 
 
+HANGING = """
+apiVersion: authorino.kuadrant.io/v1beta3
+kind: AuthConfig
+metadata: {name: hanging, namespace: shop}
+spec:
+  hosts: [hanging.com]
+  metadata:
+    m: {http: {url: "%s/{request.path}", timeout: 2000}}
+  authorization:
+    known: {patternMatching: {patterns: [{predicate: has(auth.metadata.m)}]}}
+---
+"""
+
+
+def test_a_source_that_hangs_holds_up_nobody_else(tmp_path: Path) -> None:
+    bounds = ("--outgoing-per-destination=10", "--outgoing-waiting=20")
+    circuit = ("--outgoing-circuit-slow-seconds=0.1", "--outgoing-circuit-failures=10")
+    with on_own_loop(http_backend()) as backend, on_own_loop(http_backend()) as hanging:
+        for at in range(100):
+            hanging.hangs(f"//{at}")
+        manifest = _manifest(tmp_path, backend)
+        (tmp_path / "hanging.yaml").write_text(HANGING % hanging.url)
+        with (
+            serving(manifest, str(tmp_path / "hanging.yaml"), *bounds, *circuit) as server,
+            grpc.insecure_channel(server.grpc) as channel,
+        ):
+            ask = channel.unary_unary(CHECK, None, None)
+            waiting = [
+                ask.future(check_request(f"/{at}", "hanging.com").SerializeToString(), timeout=20)
+                for at in range(100)
+            ]
+            eventually(lambda: len(hanging.seen) == 10, "the calls at a time")
+            assert _asked(server.grpc).headers == [("x-m", "there")]
+            assert not all(call.done() for call in waiting)
+            assert {parse(call.result(), native=False).http_status for call in waiting} == {403}
+            opened = "tollhouse_outgoing_circuits_opened_total 1.0"
+            assert opened in _metrics(server.http)
+        assert len(hanging.seen) < 100
+
+
 def test_callbacks_are_sent_before_the_end(tmp_path: Path) -> None:
     with on_own_loop(http_backend()) as backend:
         manifest = _manifest(tmp_path, backend)
