@@ -2,36 +2,21 @@
 
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 
 from aiohttp import web
 from multidict import CIMultiDict
 
-from _fastpath.rpc import Context, Metadata, RpcError, Status
+from _fastpath.rpc import Context, RpcError, Status
 from authz.call_metrics import HTTP_SECONDS
 from authz.http.admission import review_answer, review_uid
 from authz.http.answer import REASON, HttpAnswer, http_answer_of
 from authz.http.forwarded import CHECK, FAMILIES, ForwardingFault
 from authz.http.request import HttpRequest, check_request_of
 from tollhouse.bounded_http import BodyTooLarge, HttpBounds, read_body
+from tollhouse.local_call import LocalCall
 
 METHODS = ("GET", "POST")  # of `/check`; below it the proxy's own method means nothing
 HANDLED = "http_server_handled_total"
-
-
-@dataclass
-class _Call:
-    """The Context of a check that came over HTTP."""
-
-    peer: str
-    mono_ns: int
-    wall_ns: int
-    metadata: Metadata = ()
-    deadline_ns: int | None = None
-    generation: int = 0
-
-    def set_trailing_metadata(self, metadata: Metadata) -> None:
-        """HTTP callers see none."""
 
 
 class CheckHttp:
@@ -71,7 +56,7 @@ class CheckHttp:
             return web.Response(status=400, headers={REASON: str(fault)})
 
     async def _decide(self, request: HttpRequest, peer: str) -> HttpAnswer:
-        call = _Call(peer, time.monotonic_ns(), time.time_ns())
+        call = LocalCall(time.monotonic_ns(), time.time_ns(), peer)
         message = check_request_of(request)
         try:
             answer = http_answer_of(await self._check(message, call))

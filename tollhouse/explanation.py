@@ -13,7 +13,6 @@ from google.protobuf.json_format import MessageToDict
 from _fastpath.cells import Series
 from _fastpath.check import CheckDecider
 from _fastpath.plan import Plans
-from _fastpath.rpc import Metadata
 from authz.compilation import rule_spec_of
 from authz.configuration import Configuration, Snapshot
 from authz.http.answer import HttpAnswer, http_answer_of
@@ -24,6 +23,7 @@ from authz.services import Services
 from authz.step import Step
 from policy.authorization import AuthorizationObjects
 from policy.files import ManifestFiles
+from tollhouse.local_call import LocalCall
 
 NATIVE = "answer"
 
@@ -51,21 +51,6 @@ class Explanation:
     problems: tuple[str, ...]
 
 
-@dataclass
-class _Call:
-    """The Context of the request."""
-
-    mono_ns: int
-    wall_ns: int
-    peer: str = ""
-    metadata: Metadata = ()
-    deadline_ns: int | None = None
-    generation: int = 0
-
-    def set_trailing_metadata(self, metadata: Metadata) -> None:
-        """Nobody sees them."""
-
-
 async def explain(
     manifests: Sequence[Path], request: bytes, timeout_s: float, outgoing: OutgoingBounds
 ) -> Explanation:
@@ -84,7 +69,7 @@ async def explain(
         service.publish(generation, snapshot, 0)
 
         steps: list[Step] = []
-        call = _Call(time.monotonic_ns(), time.time_ns(), generation=generation)
+        call = LocalCall(time.monotonic_ns(), time.time_ns(), generation=generation)
         config_id, verdict = await service.dry_run(request, call, steps.append)
         ended_ns = time.monotonic_ns()
         # What the evaluators remember now, they would remember of an earlier request.

@@ -22,13 +22,22 @@ class Format(StrEnum):
     ZAP = "zap"
 
 
+OURS = ("authorino", "authz", "expressions", "policy", "ratelimit", "tollhouse")
+"""Loggers of ours, with all below them."""
+
+
 def configure(level: Level, form: Format, stream: TextIO = sys.stderr) -> None:
-    """Send the records of all loggers to `stream`; replaces what was configured before."""
+    """Send the records of all loggers to `stream`; replaces what was configured before.
+
+    DEBUG is for loggers of ours: libraries tell bodies of requests and answers at that level.
+    """
     handler = logging.StreamHandler(stream)
     handler.setFormatter(FORMATTERS[form]())
-    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    # The event loop tells at DEBUG that it uses epoll; nobody needs that per start.
-    logging.getLogger("asyncio").setLevel(logging.WARNING)
+    debug = level is Level.DEBUG
+    others = Level.INFO if debug else level
+    logging.basicConfig(level=others.upper(), handlers=[handler], force=True)
+    for name in OURS:
+        logging.getLogger(name).setLevel(logging.DEBUG if debug else logging.NOTSET)
 
 
 def _time(record: logging.LogRecord) -> str:

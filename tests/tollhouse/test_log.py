@@ -4,6 +4,7 @@ import io
 import json
 import logging
 import re
+from pathlib import Path
 
 from tollhouse import log
 
@@ -54,3 +55,21 @@ def test_zap_has_the_names_of_kubernetes_controllers() -> None:
     event = json.loads(stream.getvalue())
     assert list(event) == ["level", "ts", "logger", "msg", "a"]
     assert (event["msg"], event["logger"]) == ("incoming", "authorino.service.auth")
+
+
+def test_libraries_tell_no_details() -> None:
+    stream = io.StringIO()
+    log.configure(log.Level.DEBUG, log.Format.TEXT, stream)
+    logging.getLogger("kubernetes_asyncio.client.rest").debug("response body: secret")
+    logging.getLogger("kubernetes_asyncio.client.rest").info("told")
+    logging.getLogger("tollhouse.part").debug("ours")
+    assert [line.rpartition(": ")[2] for line in stream.getvalue().splitlines()] == ["told", "ours"]
+    log.configure(log.Level.INFO, log.Format.TEXT, stream)
+    logging.getLogger("tollhouse.part").debug("no more")
+    assert "no more" not in stream.getvalue()
+
+
+def test_every_package_of_ours_is_known() -> None:
+    root = Path(__file__).resolve().parents[2]
+    packages = {path.parent.name for path in root.glob("*/__init__.py")}
+    assert packages - {"_fastpath", "loadtests", "protos"} <= {*log.OURS}
