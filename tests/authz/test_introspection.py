@@ -18,6 +18,8 @@ from authz.outgoing.client import Outgoing
 from authz.services import Services
 from tests.authz.entries import faults, opening, put_secret, read, turn
 from tests.authz.http_backend import Backend, http_backend
+from tests.authz.http_lanes import calling_lanes
+from tests.authz.lanes import NOW, check_request
 from tests.authz.oidc_provider import CLIENT_ID, CLIENT_SECRET, OidcProvider
 
 KIND = AUTHENTICATION["oauth2Introspection"]
@@ -223,3 +225,27 @@ def test_nothing_secret_is_shown(services: Services) -> None:
 )
 def test_faults(data: dict[str, Any], expected: list[str]) -> None:
     assert faults(KIND, data) == expected
+
+
+async def test_a_remembered_answer_is_given_natively() -> None:
+    async with OidcProvider() as provider, calling_lanes() as lanes:
+        lanes.secret_data("client", clientID=CLIENT_ID, clientSecret=CLIENT_SECRET)
+        assert not lanes.configure(f"""
+            authentication:
+              op:
+                oauth2Introspection:
+                  endpoint: {provider.issuer}/introspect
+                  credentialsRef: {{name: client}}
+                cache: {{key: {{selector: request.path}}, ttl: 60}}
+            response:
+              success: {{headers: {{x-user: {{plain: {{selector: auth.identity.username}}}}}}}}
+        """)
+        peter, jane = (f"Bearer {provider.opaque(name)}" for name in ("peter", "jane"))
+        first = await lanes.call(authorization=peter)
+        assert first.headers == [("x-user", "peter")]
+        request = check_request(authorization=peter).SerializeToString()
+        outcome, answer, *_ = lanes.decider.check(request, 1_000, NOW)
+        assert (outcome, answer) == ("answer", first.raw)
+        other = await lanes.call(authorization=jane)
+        assert other.headers == [("x-user", "jane")], "the key always has the credential"
+        assert provider.hits["/introspect"] == 2

@@ -1,6 +1,11 @@
 """JSON of peers: numbers are doubles, and what is not JSON is told without quoting it."""
 
+import json
+from typing import Any
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from authz.json_text import MOST_LEVELS, read_json
 
@@ -45,3 +50,26 @@ def test_nesting_is_bounded() -> None:
     read_json(b"[" * MOST_LEVELS + b"]" * MOST_LEVELS)
     with pytest.raises(ValueError, match="deeper than 64"):
         read_json(b"[" * (MOST_LEVELS + 1) + b"]" * (MOST_LEVELS + 1))
+
+
+JSON: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=20,
+)
+
+
+@given(JSON, st.booleans())
+def test_what_json_writes_is_read(value: Any, ascii_only: bool) -> None:
+    assert read_json(json.dumps(value, ensure_ascii=ascii_only).encode()) == value
+
+
+@given(st.binary(max_size=40) | st.text(alphabet='{}[]",:\\u0123eE+-. ntf', max_size=40))
+def test_anything_else_is_refused_in_one_way(text: bytes | str) -> None:
+    data = text if isinstance(text, bytes) else text.encode()
+    try:
+        value = read_json(data)
+    except ValueError as error:
+        assert str(error) == "not valid JSON"
+    else:
+        assert json.loads(data, parse_int=float) == value
