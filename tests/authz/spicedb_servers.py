@@ -17,8 +17,7 @@ from authzed.api.v1.permission_service_pb2_grpc import (
 )
 
 ROOT = Path(__file__).resolve().parents[2]
-# go build -o .cache/go/bin/ ./cmd/spicedb, in a checkout of github.com/authzed/spicedb v1.45.1
-PROGRAM = ROOT / ".cache" / "go" / "bin" / "spicedb"
+PROGRAM = ROOT / ".cache" / "go" / "bin" / "spicedb"  # by scripts/spicedb
 KEY = "preshared"
 
 
@@ -89,7 +88,8 @@ async def spicedb_process() -> AsyncIterator[str]:
     process = await asyncio.create_subprocess_exec(
         str(PROGRAM), "serve", "--datastore-engine=memory", f"--grpc-preshared-key={KEY}",
         f"--grpc-addr={endpoint}", "--metrics-enabled=false", "--http-enabled=false",
-        "--skip-release-check", "--telemetry-endpoint=",
+        "--datastore-revision-quantization-interval=0s", "--skip-release-check",
+        "--telemetry-endpoint=",
         stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
     )  # fmt: skip
     try:

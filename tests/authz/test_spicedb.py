@@ -36,14 +36,17 @@ from authz.outgoing.client import Outgoing
 from authz.outgoing.grpc_channels import Endpoint
 from authz.reading import read_auth_config
 from authz.services import Services
+from tests.authz.lanes import Clocks, Lanes, check_request, parse
 from tests.authz.pki import SERVER, root
 from tests.authz.spicedb_servers import KEY, spicedb_inside, spicedb_process
 
 SCHEMA = """
-definition user {}
-definition post {
-    relation reader: user
-    permission read = reader
+definition blog/user {}
+definition blog/post {
+    relation reader: blog/user
+    relation writer: blog/user
+    permission read = reader + writer
+    permission write = writer
 }
 """
 
@@ -236,38 +239,90 @@ def test_other_endpoints_are_refused_with_their_path(text: str) -> None:
     assert "spec.authorization.perm.spicedb.endpoint: " in str(caught.value)
 
 
+# ---- the real server
+
+GUIDE: dict[str, Any] = {
+    "authentication": {
+        "blog-users": {
+            "apiKey": {"selector": {"matchLabels": {"app": "toys"}}},
+            "credentials": {"authorizationHeader": {"prefix": "APIKEY"}},
+        }
+    },
+    "authorization": {
+        "authzed": {
+            "spicedb": {
+                "insecure": True,
+                "sharedSecretRef": {"name": "spicedb", "key": "grpc-preshared-key"},
+                "subject": {
+                    "kind": {"value": "blog/user"},
+                    "name": {"selector": "auth.identity.metadata.labels.username"},
+                },
+                "resource": {
+                    "kind": {"value": "blog/post"},
+                    "name": {"selector": 'request.path.@extract:{"sep":"/","pos":2}'},
+                },
+                "permission": {
+                    "selector": 'request.method.@replace:{"old":"GET","new":"read"}'
+                    '.@replace:{"old":"POST","new":"write"}'
+                },
+            }
+        }
+    },
+}
+
+
 @pytest.mark.slow
-async def test_real_server_grants_and_denies() -> None:
+async def test_guide_with_the_real_server() -> None:
+    lanes = Lanes()
+    for user in ("emilia", "beatrice"):
+        lanes.secret(user, username=user)
+    preshared = {"metadata": {"name": "spicedb"}, "stringData": {"grpc-preshared-key": KEY}}
+    lanes.configuration.put_secret("shop", "spicedb", preshared)
+
+    async def ask(user: str, method: str) -> tuple[int, str | None]:
+        key = f"APIKEY {user}-key"
+        request = check_request("/posts/1", "toys.com", method, authorization=key)
+        clocks = Clocks(generation=lanes.generation)
+        raw = await lanes.service.check(request.SerializeToString(), clocks)
+        answer = parse(raw, native=False)
+        return answer.http_status, answer.reason
+
     async with spicedb_process() as endpoint:
-        await _write(endpoint, "p1", "emilia")
-        async with Asker(endpoint) as asker:
-            granted = await asker.ask("emilia", "p1")
-            denied = await asker.ask("beatrice", "p1")
-            async with Asker(endpoint, permission={"value": "fly"}) as other:
-                odd = await other.ask("emilia", "p1")
-            async with Asker(endpoint, sharedSecretRef=None) as stranger:
-                refused = await stranger.ask("emilia", "p1")
-    assert isinstance(granted, dict)
-    assert granted["permissionship"] == 2.0
-    assert str(denied).startswith("PERMISSIONSHIP_NO_PERMISSION;token=")
-    assert str(odd).startswith("rpc error: code = FailedPrecondition desc = ")
-    assert refused == "SpiceDB could not be asked: UNAUTHENTICATED"
+        await _write(endpoint, writer="emilia", reader="beatrice")
+        GUIDE["authorization"]["authzed"]["spicedb"]["endpoint"] = endpoint
+        assert lanes.config(**GUIDE) == []
+        assert [await ask("emilia", method) for method in ("GET", "POST")] == [(200, None)] * 2
+        assert await ask("beatrice", "GET") == (200, None)
+        status, reason = await ask("beatrice", "POST")
+        assert (status, str(reason)[:32]) == (403, "PERMISSIONSHIP_NO_PERMISSION;tok")
+        status, reason = await ask("beatrice", "DELETE")
+        expected = "rpc error: code = InvalidArgument desc = invalid CheckPermissionRequest"
+        assert (status, str(reason)[: len(expected)]) == (403, expected)
+        async with Asker(endpoint, sharedSecretRef=None) as stranger:
+            refused = "SpiceDB could not be asked: UNAUTHENTICATED"
+            assert await stranger.ask("emilia", "1") == refused
+    await lanes.services.close()
 
 
-async def _write(endpoint: str, post: str, reader: str) -> None:
+async def _write(endpoint: str, **readers: str) -> None:
+    """The guide's schema, and who may do what with the first post."""
     metadata = (("authorization", f"Bearer {KEY}"),)
-    relationship = Relationship(
-        resource=ObjectReference(object_type="post", object_id=post),
-        relation="reader",
-        subject=SubjectReference(object=ObjectReference(object_type="user", object_id=reader)),
-    )
-    touch = RelationshipUpdate(
-        operation=RelationshipUpdate.OPERATION_TOUCH, relationship=relationship
-    )
+    updates = [
+        RelationshipUpdate(
+            operation=RelationshipUpdate.OPERATION_TOUCH,
+            relationship=Relationship(
+                resource=ObjectReference(object_type="blog/post", object_id="1"),
+                relation=relation,
+                subject=SubjectReference(
+                    object=ObjectReference(object_type="blog/user", object_id=user)
+                ),
+            ),
+        )
+        for relation, user in readers.items()
+    ]
     async with grpc.aio.insecure_channel(endpoint) as channel:
         schema = SchemaServiceStub(channel)
         await schema.WriteSchema(WriteSchemaRequest(schema=SCHEMA), metadata=metadata)
         permissions = PermissionsServiceStub(channel)
-        await permissions.WriteRelationships(
-            WriteRelationshipsRequest(updates=[touch]), metadata=metadata
-        )
+        request = WriteRelationshipsRequest(updates=updates)
+        await permissions.WriteRelationships(request, metadata=metadata)
