@@ -295,7 +295,7 @@ cdef class CheckRequest:
         return python_value(&value)
 
     def credential(self, int place, str name):
-        cdef bytes text = (name.lower() if place == 1 else name).encode()
+        cdef bytes text = (name.lower() if place in (1, 5) else name).encode()
         cdef TextView wanted, found
         wanted.text = PyBytes_AS_STRING(text)
         wanted.size = <uint32_t> PyBytes_GET_SIZE(text)

@@ -105,7 +105,7 @@ cdef AuthenticationMethod authentication_method(object entry) except *:
 
 
 cdef bytes credential_name(object credential):
-    return text(credential.name.lower() if credential.place == 1 else credential.name)
+    return text(credential.name.lower() if credential.place in (1, 5) else credential.name)
 
 
 cdef int add_authentication(RuleData *data, object entries, Series series, tuple place) except -1:

@@ -154,7 +154,7 @@ def authentications(draw: st.DrawFn, terms: Terms) -> tuple[Authentication, ...]
     entries = []
     for name in names:
         place = draw(st.sampled_from(list(Place)))
-        credential = ("APIKEY", "X-Key", "key", "sid")[place]
+        credential = ("APIKEY", "X-Key", "key", "sid", "", "X-Key")[place]
         extended = draw(st.integers(0, 3)) == 0
         entries.append(
             Authentication(
