@@ -8,7 +8,6 @@ import argparse
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from authz.outgoing.bounds import OutgoingBounds
 from authz.selector_match import EVERYTHING, LabelSelector
 from authz.selector_text import parse_selector
 from tollhouse import __version__, flags, outgoing_flags
@@ -19,7 +18,8 @@ from tollhouse.authorino_unused import UNUSED, unused
 from tollhouse.errors import UsageError
 from tollhouse.flags import Flag
 from tollhouse.log import Format, Level
-from tollhouse.settings import ServeSettings, TlsSettings, WatchSettings
+from tollhouse.serve_flags import PROCESS_FLAGS, read_bounds
+from tollhouse.settings import ServeSettings, WatchSettings
 
 PROGRAM = "tollhouse authorino"
 VERSION = "0.27.0"
@@ -224,15 +224,19 @@ def _server(arguments: Sequence[str], environment: Mapping[str, str]) -> Authori
     tls = read_tls({**without_effect, **given})
     if not given.get("manifests"):
         raise UsageError("--manifests: expected, as objects are not read from a cluster")
-    return _settings(given, tls, outgoing_flags.read({}, environment), unused(without_effect))
+    ours = {
+        "tls": tls,
+        "outgoing": outgoing_flags.read({}, environment),
+        "bounds": read_bounds({}, environment),
+        **flags.values(PROCESS_FLAGS, {}, environment),
+    }
+    return _settings(given, ours, unused(without_effect))
 
 
 def _settings(
-    given: Mapping[str, Any],
-    tls: TlsSettings,
-    outgoing: OutgoingBounds,
-    ignored: tuple[str, ...],
+    given: Mapping[str, Any], ours: Mapping[str, Any], ignored: tuple[str, ...]
 ) -> AuthorinoSettings:
+    """ours: fields of ServeSettings that Authorino's flags say nothing of."""
     grpc, http = given["ext_auth_grpc_port"], given["ext_auth_http_port"]
     oidc = given["oidc_http_port"]
     return AuthorinoSettings(
@@ -252,11 +256,10 @@ def _settings(
                 secrets=given["secret_label_selector"],
                 allow_host_subsets=given["allow_superseding_host_subsets"],
             ),
-            tls=tls,
-            outgoing=outgoing,
             request_log=given["request_log"] or given["log_level"] is Level.DEBUG,
             log_level=given["log_level"],
             log_format=given["log_mode"],
+            **ours,
         ),
         metrics_listen=given["metrics_addr"],
         probes_listen=given["health_probe_addr"],

@@ -35,6 +35,7 @@ from tollhouse.serve_flags import (
     SERVE_DESCRIPTION,
     SERVE_EPILOG,
     SERVE_FLAGS,
+    read_bounds,
 )
 from tollhouse.settings import (
     CheckSettings,
@@ -151,7 +152,6 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str] = os.environ)
     if given["command"] == "top":
         return top_flags.read(given, environment)
     found = flags.values(SERVE_FLAGS, given, environment)
-    bounds = flags.values(BOUND_FLAGS, given, environment)
     dirs = given["dirs"] or [d for d in environment.get("TOLLHOUSE_DIR", "").split(":") if d]
     return ServeSettings(
         manifests=tuple(Path(text) for text in dirs),
@@ -159,6 +159,6 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str] = os.environ)
         counters=storage_flags.read(given, environment),
         tls=tls_flags.read(given, environment),
         outgoing=outgoing_flags.read(given, environment),
-        bounds=Bounds(**{key.removeprefix(BOUND): value for key, value in bounds.items()}),
+        bounds=read_bounds(given, environment),
         **found,
     )

@@ -1,8 +1,9 @@
 """What `tollhouse serve` can be told on its command line, and how its help describes it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from _fastpath.bounds import Bounds
 from tollhouse import flags
 from tollhouse.address import Address
 from tollhouse.flags import Flag
@@ -238,6 +239,20 @@ BOUND_FLAGS = (
     _bound("settings_per_second", "SETTINGS frames per connection"),
     _bound("empty_frames_per_second", "empty DATA frames per connection"),
 )
+
+PROCESS_FLAGS = tuple(
+    flag
+    for flag in SERVE_FLAGS
+    if flag.field in {"threads", "transport", "grace_seconds", "max_api_keys"}
+)
+"""Those whose variables `tollhouse authorino` takes too."""
+
+
+def read_bounds(given: Mapping[str, Any], environment: Mapping[str, str]) -> Bounds:
+    """Raises UsageError."""
+    found = flags.values(BOUND_FLAGS, given, environment)
+    return Bounds(**{field.removeprefix(BOUND): value for field, value in found.items()})
+
 
 SERVE_DESCRIPTION = """\
 Serve rate limits and authorization. Every DIR is a directory of manifests (AuthConfig, Secret), or

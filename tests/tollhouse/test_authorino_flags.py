@@ -135,6 +135,19 @@ def test_checks() -> None:
     assert not settings("--deep-metrics-enabled=false").serve.evaluator_metrics
 
 
+def test_variables_of_ours() -> None:
+    given = settings(
+        TOLLHOUSE_THREADS="2",
+        TOLLHOUSE_MAX_API_KEYS="3",
+        TOLLHOUSE_BOUND_CONNECTIONS="4",
+        TOLLHOUSE_LOG_LEVEL="error",
+    ).serve
+    assert (given.threads, given.max_api_keys, given.bounds.connections) == (2, 3, 4)
+    assert given.log_level is Level.INFO
+    with pytest.raises(UsageError, match=r"^TOLLHOUSE_THREADS: "):
+        settings(TOLLHOUSE_THREADS="many")
+
+
 def test_log() -> None:
     told = settings(LOG_LEVEL="debug", LOG_MODE="development").serve
     assert (told.log_level, told.log_format, told.request_log) == (Level.DEBUG, Format.TEXT, True)
