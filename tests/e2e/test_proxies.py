@@ -124,6 +124,8 @@ def test_original_method_and_path_are_asked_about(proxy: Proxy) -> None:
         {"x-original-url": "http://open.example.com/public"},
         {"x-original-method": "GET", "x-original-url": "http://open.example.com/public"},
         {"x-forwarded-for": "10.0.0.1"},
+        {"connection": "close, x-forwarded-uri, x-forwarded-host, x-original-uri"},
+        {"x_forwarded_uri": "/public", "x_original_uri": "/public"},
     ],
 )
 def test_client_cannot_tell_of_another_request(proxy: Proxy, headers: dict[str, str]) -> None:
