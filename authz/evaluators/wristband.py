@@ -4,6 +4,7 @@ Reference §2.16. Nothing is issued to who came with a token of the same issuer:
 """
 
 import hashlib
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -22,14 +23,14 @@ from authz.wristband.signing_key import ALGORITHMS, SigningKey, read_signing_key
 
 DURATION_S = 300
 KEY = "key.pem"
-EXTENSIONS = ("audiences", "protectClaims")
+EXTENSIONS = ("audiences", "protectClaims", "tokenId")
 
 
 @dataclass(frozen=True, slots=True)
 class WristbandItem:
     """keys: Secret and algorithm of each; the first signs, the others are published only.
 
-    protected: custom claims leave `iss`, `iat`, `exp` and `sub` alone.
+    protected: custom claims leave the standard ones alone. token_id: each has a `jti` of its own.
     """
 
     issuer: str
@@ -38,6 +39,7 @@ class WristbandItem:
     keys: tuple[tuple[str, str], ...]
     audiences: tuple[str, ...] = ()
     protected: bool = False
+    token_id: bool = False
 
 
 def read_wristband(fields: Fields, reading: Reading) -> WristbandItem:
@@ -61,6 +63,7 @@ def read_wristband(fields: Fields, reading: Reading) -> WristbandItem:
         tuple(keys),
         reading.extension.texts("audiences"),
         reading.extension.boolean("protectClaims"),
+        reading.extension.boolean("tokenId"),
     )
 
 
@@ -95,6 +98,8 @@ class Wristband(ResponseEvaluator):
         }
         if spec.audiences:
             standard["aud"] = spec.audiences[0] if len(spec.audiences) == 1 else [*spec.audiences]
+        if spec.token_id:
+            standard["jti"] = str(uuid.uuid4())
         custom = {
             name: resolved(value, turn.document, EvaluatorFailed)
             for name, value in spec.claims.items()

@@ -122,7 +122,9 @@ def test_custom_claims_win_unless_they_may_not(lanes: Lanes) -> None:
     put_key(lanes, "signer", pem(EC))
     item = wristband(customClaims={"sub": {"value": "me"}, "x": {"value": None}})
     assert issue(lanes, item)["sub"] == "me"
-    options = {"response": {"x-wb": {"protectClaims": True, "audiences": ["toys"]}}}
+    options = {
+        "response": {"x-wb": {"protectClaims": True, "audiences": ["toys"], "tokenId": True}}
+    }
     metadata = {"annotations": {"tollhouse.io/extensions": json.dumps(options)}}
     document = {
         "metadata": metadata,
@@ -130,8 +132,9 @@ def test_custom_claims_win_unless_they_may_not(lanes: Lanes) -> None:
     }
     assert lanes.configuration.put_auth_config("shop", "toys", document) == ()
     lanes.publish()
-    token = dict(lanes.get().headers)["x-wb"]
-    claims = jwt.decode(token, options={"verify_signature": False})
+    tokens = [dict(lanes.get().headers)["x-wb"] for _ in range(2)]
+    claims, other = (jwt.decode(token, options={"verify_signature": False}) for token in tokens)
+    assert claims["jti"] != other["jti"]
     assert (len(claims["sub"]), claims["aud"], claims["x"]) == (64, "toys", None)
 
 
