@@ -3,6 +3,7 @@ from _fastpath.handler import NativeHandler
 from _fastpath.identity import IdentityTable
 from _fastpath.plan import Plans
 from _fastpath.remembered import RememberedTable
+from _fastpath.throttle import Throttle
 
 class CheckDecider:
     """Decides envoy.service.auth.v3.Authorization/Check as `rule.Rule` describes.
@@ -23,6 +24,7 @@ class CheckDecider:
         identities: IdentityTable,
         series: Series,
         remembered: RememberedTable | None = None,
+        throttle: Throttle | None = None,
     ) -> None: ...
 
 NOT_READY: str

@@ -35,6 +35,7 @@ from _fastpath.check_denial cimport condition_failed
 from _fastpath.check_identity cimport authenticate
 from _fastpath.check_phases cimport authorize, fetch
 from _fastpath.check_success cimport grant
+from _fastpath.check_throttle cimport admit, count_failure
 from _fastpath.check_view cimport (
     DECODE_MALFORMED,
     DECODED,
@@ -56,6 +57,7 @@ from _fastpath.identity cimport IdentityTable
 from _fastpath.plan cimport Plan, Plans
 from _fastpath.remembered cimport RememberedTable
 from _fastpath.rule cimport RuleData
+from _fastpath.throttle cimport Throttle
 
 from _fastpath.check_codec import INVALID_REQUEST, SERVICE_NOT_FOUND, encode_check_response
 
@@ -104,6 +106,8 @@ cdef Step run(Decision *decision, bint *skipped) noexcept nogil:
     if step == STEP_FAILED:
         return condition_failed(decision)
     if step == STEP_YES:
+        step = admit(decision)
+    if step == STEP_YES:
         step = authenticate(decision)
     if step == STEP_YES:
         step = fetch(decision)
@@ -126,6 +130,12 @@ cdef Outcome answer_decision(Decision *decision, Call *call) noexcept nogil:
     elif decision.answer.code == CODE_UNAUTHENTICATED:
         series = tables.unauthenticated_series
         own = decision.rule.unauthenticated_series
+        count_failure(decision)
+    elif decision.answer.code == CODE_RESOURCE_EXHAUSTED:
+        series = tables.exhausted_series
+        own = decision.rule.exhausted_series
+        tables.cells.add(
+            call.thread, decision.rule.throttled_series[<int> decision.throttled], 1)
     else:
         series = tables.denied_series
         own = decision.rule.denied_series
@@ -155,6 +165,7 @@ cdef Outcome decide(
     decision.has_identity = False
     decision.held = NULL
     decision.notes = NULL
+    decision.attempts = decision.last_attempt = NULL
     memset(&decision.metadata, 0, sizeof(Results))
     memset(&decision.granted, 0, sizeof(Results))
     decision.visible_groups = 0
@@ -231,7 +242,7 @@ cdef class CheckDecider:
 
     def __cinit__(
         self, Plans plans not None, IdentityTable identities not None, Series series not None,
-        RememberedTable remembered=None,
+        RememberedTable remembered=None, Throttle throttle=None,
     ):
         cdef NativeHandler handler = NativeHandler.__new__(NativeHandler)
         self.plans = plans
@@ -241,6 +252,10 @@ cdef class CheckDecider:
         self.tables.plans = plans.store
         self.tables.identities = identities.table
         self.tables.remembered = self.remembered.table
+        self.throttle = throttle
+        self.tables.throttle = NULL
+        if throttle is not None:
+            self.tables.throttle = throttle.native
         self.tables.cells = series.cells
         self.constants = (
             encode_check_response(0),
@@ -265,6 +280,8 @@ cdef class CheckDecider:
         self.tables.ok_series = series.id((name, "OK"))
         self.tables.unauthenticated_series = series.id((name, "UNAUTHENTICATED"))
         self.tables.denied_series = series.id((name, "PERMISSION_DENIED"))
+        if self.throttle is not None:
+            self.tables.exhausted_series = series.id((name, "RESOURCE_EXHAUSTED"))
         self.tables.not_found_series = series.id((name, "NOT_FOUND"))
         self.tables.unavailable_series = series.id((name, "UNAVAILABLE"))
         self.tables.invalid_series = series.id((name, "INVALID_ARGUMENT"))

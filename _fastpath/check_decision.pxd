@@ -6,11 +6,13 @@ from _fastpath.attributes cimport Facts
 from _fastpath.cells cimport Cells
 from _fastpath.check_codec cimport Answer
 from _fastpath.counted cimport Counted
+from _fastpath.digest cimport Digest
 from _fastpath.identity cimport Identities
 from _fastpath.plan cimport PlanStore
 from _fastpath.program cimport Evaluation
 from _fastpath.remembered cimport Remembered
 from _fastpath.rule cimport EntryRule, RuleConditions, RuleData, RuleSource
+from _fastpath.throttle cimport NativeThrottle, Suspect
 from _fastpath.value cimport Entry, Value, string_value
 from _fastpath.wire cimport TextView
 
@@ -46,10 +48,12 @@ cdef struct Tables:
     PlanStore *plans
     Identities *identities
     Remembered *remembered
+    NativeThrottle *throttle    # or NULL
     Cells *cells
     uint32_t ok_series
     uint32_t unauthenticated_series
     uint32_t denied_series
+    uint32_t exhausted_series
     uint32_t not_found_series
     uint32_t unavailable_series
     uint32_t invalid_series
@@ -69,6 +73,13 @@ cdef struct Held:
 cdef struct Note:
     uint32_t series
     Note *next
+
+
+# What a failed authentication is counted by.
+cdef struct Attempt:
+    Suspect suspect
+    Digest key
+    Attempt *next
 
 
 # Results of a phase by entry, in order of evaluation; later groups see those that are visible.
@@ -96,6 +107,9 @@ cdef struct Decision:
     Value identity
     Held *held
     Note *notes
+    Attempt *attempts       # none where nothing is throttled
+    Attempt *last_attempt
+    Suspect throttled       # by what, in an answer with CODE_RESOURCE_EXHAUSTED
     Results metadata
     Results granted
     Item *items             # by order of declaration

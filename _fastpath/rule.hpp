@@ -90,6 +90,7 @@ struct AuthenticationRule : EntryRule {
     std::string challenge;   // the whole WWW-Authenticate value
     std::string credential;  // prefix, header in lower case, parameter or cookie
     int place = 0;
+    bool takes_credential = false;
     bool paired = false;  // an API key comes with an id
     std::string app_id;   // where that is, as `credential`
     int app_id_place = 0;
@@ -130,6 +131,7 @@ struct Rule : HostOwner {
     std::vector<uint32_t> reason_order;  // authentication by the bytes of the name
     DenialRule unauthenticated, unauthorized;
     uint32_t total_series = 0, ok_series = 0, unauthenticated_series = 0, denied_series = 0;
+    uint32_t exhausted_series = 0, throttled_series[2] = {0, 0};  // by Throttle::Suspect
     uint32_t deferred_series = 0;
 };
 

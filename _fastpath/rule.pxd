@@ -62,6 +62,7 @@ cdef extern from "rule.hpp" namespace "tollhouse" nogil:
         string challenge
         string credential
         int place
+        bint takes_credential
         bint paired
         string app_id
         int app_id_place
@@ -106,6 +107,8 @@ cdef extern from "rule.hpp" namespace "tollhouse" nogil:
         uint32_t ok_series
         uint32_t unauthenticated_series
         uint32_t denied_series
+        uint32_t exhausted_series
+        uint32_t throttled_series[2]
         uint32_t deferred_series
 
 

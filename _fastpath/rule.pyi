@@ -10,6 +10,10 @@ class Rule(Owner):
     1. Top-level `when`. False: answer OK with empty headers and metadata, and count nothing for the
        AuthConfig. Evaluation error: deny with PERMISSION_DENIED, 403, reason CONDITION_FAILED; the
        custom `unauthorized` denial applies.
+       Then, where the process has a throttle: an attempt by a source or with a credential that
+       failed too often is RESOURCE_EXHAUSTED, 429, Retry-After, reason `throttle.THROTTLED`.
+       An attempt is a credential that an entry takes, whether or not it has its turn; those of a
+       request that ends with UNAUTHENTICATED have failed.
     2. Authentication, any-of. Groups by ascending priority, inside a group those that do not wait
        come first, then in order of declaration; the first success ends the phase. An entry whose
        `when` is false or fails is skipped. None succeeded: UNAUTHENTICATED, 401; one
@@ -54,7 +58,9 @@ def rule(spec: RuleSpec, series: Series) -> Rule:
 
     Series registered per AuthConfig: ("auth_server_authconfig_total", namespace, name) and
     ("auth_server_authconfig_response_status", namespace, name, status) for status in OK,
-    UNAUTHENTICATED, PERMISSION_DENIED; ("tollhouse_authz_deferred_total", namespace, name).
+    UNAUTHENTICATED, PERMISSION_DENIED; ("tollhouse_authz_deferred_total", namespace, name). With
+    `throttled` also status RESOURCE_EXHAUSTED, and ("tollhouse_authz_throttled_total", namespace,
+    name, by) for by in source, credential.
     """
 
 UNAUTHORIZED: str

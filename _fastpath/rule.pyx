@@ -121,6 +121,7 @@ cdef int add_authentication(RuleData *data, object entries, Series series, tuple
         rule.challenge = text(f'{entry.challenge} realm="{entry.name}"')
         rule.method = authentication_method(entry)
         rule.key_set = 0 if entry.key_set is None else entry.key_set
+        rule.takes_credential = entry.takes_credential
         rule.place = entry.credential.place
         rule.credential = credential_name(entry.credential)
         if entry.app_id is not None:
@@ -197,6 +198,10 @@ cdef int register(RuleData *data, object spec, Series series) except -1:
     data.ok_series = series.id((*status, "OK"))
     data.unauthenticated_series = series.id((*status, "UNAUTHENTICATED"))
     data.denied_series = series.id((*status, "PERMISSION_DENIED"))
+    if spec.throttled:
+        data.exhausted_series = series.id((*status, "RESOURCE_EXHAUSTED"))
+        for i, by in enumerate(("source", "credential")):
+            data.throttled_series[i] = series.id(("tollhouse_authz_throttled_total", *key, by))
     data.deferred_series = series.id(("tollhouse_authz_deferred_total", *key))
     return 0
 

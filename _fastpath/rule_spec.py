@@ -100,15 +100,17 @@ class Authentication(Entry):
     `foreign` is given; none of them means anonymous.
 
     `challenge` is the identifier of the WWW-Authenticate header: prefix, header, parameter or
-    cookie name, `Bearer` for anonymous. `app_id`: where the id is that an API key comes with, if it
-    has to. `defaults` and `overrides` extend the identity, the first
-    only where it has no such member.
+    cookie name, `Bearer` for anonymous. `takes_credential`: whether what stands there is tried, so
+    that a failure counts in a `throttle.Throttle`. `app_id`: where the id is that an API key comes
+    with, if it has to. `defaults` and `overrides` extend the identity, the first only where it has
+    no such member.
     """
 
     challenge: str
     key_set: int | None = None
     plain: ValueSource | None = None
     credential: Credential = Credential()
+    takes_credential: bool = False
     app_id: Credential | None = None
     defaults: tuple[tuple[str, ValueSource], ...] = ()
     overrides: tuple[tuple[str, ValueSource], ...] = ()
@@ -166,6 +168,7 @@ class RuleSpec:
 
     refusal: why requests for this AuthConfig go to the full lane; None compiles it. With a refusal
     the other parts are not read. skip_failed_conditions: a `when` that fails counts as false.
+    throttled: whether the process throttles failed authentications, which needs series.
     """
 
     namespace: str
@@ -179,3 +182,4 @@ class RuleSpec:
     success: tuple[SuccessItem, ...] = ()
     refusal: str | None = None
     skip_failed_conditions: bool = False
+    throttled: bool = False

@@ -7,6 +7,7 @@ from _fastpath.check_codec import encode_check_response
 from _fastpath.rpc import Status
 from _fastpath.rule_spec import Target
 from _fastpath.text import json_of_value, text_of_value
+from _fastpath.throttle import THROTTLED
 from authz.config import Authentication, Denial, SuccessItem
 from authz.evaluators.response_values import JsonItem, PlainItem
 from authz.value import Value
@@ -17,12 +18,14 @@ from expressions.errors import EvaluationError
 class Verdict:
     """An encoded CheckResponse, and the status it is counted under.
 
-    skipped: the top-level `when` did not match, so nothing counts for the AuthConfig.
+    skipped: the top-level `when` did not match, so nothing counts for the AuthConfig. throttled:
+    what had failed too often, "source" or "credential".
     """
 
     answer: bytes
     status: Status
     skipped: bool = False
+    throttled: str = ""
 
 
 def skipped() -> Verdict:
@@ -33,6 +36,17 @@ def skipped() -> Verdict:
 def unavailable(reason: str) -> Verdict:
     answer = encode_check_response(Status.UNAVAILABLE, http_status=503, reason=reason)
     return Verdict(answer, Status.UNAVAILABLE)
+
+
+def throttled(by: str, seconds: int) -> Verdict:
+    """To an attempt that has to wait."""
+    answer = encode_check_response(
+        Status.RESOURCE_EXHAUSTED,
+        http_status=429,
+        headers=[("Retry-After", str(seconds))],
+        reason=THROTTLED,
+    )
+    return Verdict(answer, Status.RESOURCE_EXHAUSTED, throttled=by)
 
 
 def unauthenticated(

@@ -26,6 +26,9 @@ class CheckMetrics:
     def answered(self, status: Status) -> None:
         self._count("auth_server_response_status", status.name)
 
+    def throttled(self, config: AuthConfig, by: str) -> None:
+        self._count("tollhouse_authz_throttled_total", config.namespace, config.name, by)
+
     def took(self, family: str, duration_ns: int) -> None:
         """One call, of a family without labels."""
         self.durations.observe(family, (), (), duration_ns)

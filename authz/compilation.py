@@ -29,7 +29,8 @@ class _Foreign(Exception):
     """What is asked for has no native form; the text says why."""
 
 
-def rule_spec_of(opened: OpenConfig) -> rule_spec.RuleSpec:
+def rule_spec_of(opened: OpenConfig, *, throttled: bool = False) -> rule_spec.RuleSpec:
+    """throttled: whether failed authentications are."""
     config = opened.config
     refusal = next(_refusals(config), None)
     if refusal is not None:
@@ -47,6 +48,7 @@ def rule_spec_of(opened: OpenConfig) -> rule_spec.RuleSpec:
         unauthorized=_denial(config.unauthorized),
         success=tuple(map(_success, opened.success)),
         skip_failed_conditions=config.skip_failed_conditions,
+        throttled=throttled,
     )
 
 
@@ -74,12 +76,18 @@ def _refusals(config: AuthConfig) -> Iterator[str]:
 
 def _authentication(item: Item) -> rule_spec.Authentication:
     entry: Authentication = item.entry
-    parts: Parts = {"credential": entry.credential} | _parts(item)
+    tried: Parts = {
+        "challenge": entry.challenge,
+        "credential": entry.credential,
+        "takes_credential": entry.takes_credential,
+        "app_id": entry.spec.app_id if isinstance(entry.spec, ApiKey) else None,
+    }
+    parts = _parts(item)
     try:
         parts |= {"defaults": _pairs(entry.defaults), "overrides": _pairs(entry.overrides)}
     except _Foreign as error:
         parts = _common(item) | {"foreign": str(error)}
-    return rule_spec.Authentication(challenge=entry.challenge, **parts)
+    return rule_spec.Authentication(**tried | parts)
 
 
 def _success(item: Item) -> rule_spec.SuccessItem:
@@ -160,7 +168,7 @@ def _denial(denial: Denial) -> rule_spec.Denial:
 
 _FORMS: Mapping[type, Callable[[Item], Parts]] = {
     Anonymous: lambda item: {},
-    ApiKey: lambda item: {"key_set": item.evaluator.key_set, "app_id": item.entry.spec.app_id},
+    ApiKey: lambda item: {"key_set": item.evaluator.key_set},
     X509: _x509,
     Plain: lambda item: {"plain": _unit(item.entry.spec.value)},
     PatternMatching: lambda item: {"patterns": _conditions(item.entry.spec.patterns)},

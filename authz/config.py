@@ -48,6 +48,11 @@ class Authentication(Entry):
     defaults: Mapping[str, Value] = field(default_factory=dict)
     overrides: Mapping[str, Value] = field(default_factory=dict)
 
+    @property
+    def takes_credential(self) -> bool:
+        """Whether it tries what the request has at `credential`."""
+        return self.kind.challenge is None or self.kind.challenge(self.spec) is None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metadata(Entry):

@@ -196,7 +196,7 @@ class Configuration:
     def _install(self, config: AuthConfig) -> None:
         opened = self._opener.open(config)
         try:
-            spec = rule_spec_of(opened)
+            spec = rule_spec_of(opened, throttled=self._services.throttle is not None)
             self._claims.claim(config.id, rule(spec, self._series), config.hosts)
         except ValueError as error:
             self._opener.close(opened)

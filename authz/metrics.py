@@ -28,6 +28,10 @@ FAMILIES = {
         (*_PLACE, "wristband", "path"),
     ),
     "oidc_server_response_status": ("Answers about wristband issuers by status.", ("status",)),
+    "tollhouse_authz_throttled_total": (
+        "Attempts to authenticate that had to wait, by what had failed too often.",
+        (*_PLACE, "by"),
+    ),
     "tollhouse_authz_deferred_total": (
         "Requests that an AuthConfig sent to the full lane.",
         _PLACE,

@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from _fastpath.check_codec import CheckRequest
+from _fastpath.clock import Clock
 from _fastpath.rpc import Status
 from _fastpath.rule import CONDITION_FAILED, IDENTITY_NO_OBJECT
 from authz import answers
@@ -26,6 +27,7 @@ from authz.open_config import OpenConfig
 from authz.race import race
 from authz.resolution import resolved
 from authz.services import Services
+from authz.throttling import Attempts
 from expressions.errors import EvaluationError
 
 logger = logging.getLogger("tollhouse.authz")
@@ -65,7 +67,10 @@ class Pipeline:
         self._evaluation = Evaluation(services, wall_ns, note)
         self._identified: Identified | None = None
         self._auth: Mapping[str, object] = {}
-        self._document: Mapping[str, object] = {**request.attributes(), "auth": self._auth}
+        attributes = request.attributes()
+        self._document: Mapping[str, object] = {**attributes, "auth": self._auth}
+        clock = Clock(mono_ns, wall_ns)
+        self._attempts = Attempts(services.throttle, self._config, request, attributes, clock)
 
     @property
     def document(self) -> Mapping[str, object]:
@@ -75,7 +80,7 @@ class Pipeline:
     async def run(self) -> Verdict:
         """Raises errors.Overloaded, and what a defect raises; the caller makes both a denial."""
         verdict = await self._decide()
-        if not verdict.skipped:
+        if not verdict.skipped and not verdict.throttled:
             await self._call_back()
         return verdict
 
@@ -87,9 +92,14 @@ class Pipeline:
             if self._config.skip_failed_conditions:
                 return answers.skipped()
             return self._forbid(CONDITION_FAILED)
+        refused = self._attempts.refused()
+        if refused is not None:
+            return refused
         failures = await self._authenticate()
         if failures is not None:
             config = self._config
+            if not self._dry_run:
+                self._attempts.failed()
             return answers.unauthenticated(
                 config.authentication, failures, config.unauthenticated, self._document
             )

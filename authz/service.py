@@ -185,6 +185,8 @@ class AuthorizationService:
         if not verdict.skipped:
             took_ns = time.monotonic_ns() - began_ns
             self.metrics.decided(config, verdict.status, pipeline.document, steps, took_ns)
+        if verdict.throttled:
+            self.metrics.throttled(config, verdict.throttled)
         return verdict
 
     def _pipeline(

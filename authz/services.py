@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from _fastpath.identity import IdentityTable
 from _fastpath.remembered import RememberedTable
+from _fastpath.throttle import Throttle
 from authz.callback_room import CallbackRoom
 from authz.jwt.providers import Providers
 from authz.keys import KeyRing
@@ -19,13 +20,15 @@ from authz.workers import Workers
 
 @dataclass(slots=True)
 class Services:
-    """Every part has a default, so that a test says only what it is about. managed: see KeyRing."""
+    """Every part has a default, so that a test says only what it is about. managed: see KeyRing.
+    throttle: of failed authentications, if they are."""
 
     identities: IdentityTable = field(default_factory=IdentityTable)
     kubernetes: KubernetesApi = field(default_factory=KubernetesApi)
     outgoing: Outgoing = field(default_factory=Outgoing)
     callbacks: CallbackRoom = field(default_factory=CallbackRoom)
     remembered: RememberedTable = field(default_factory=RememberedTable)
+    throttle: Throttle | None = None
     secrets: SecretStore = field(default_factory=SecretStore)
     workers: Workers = field(default_factory=Workers)
     rego: Engine = field(default_factory=EmbeddedEngine)

@@ -8,9 +8,11 @@ from prometheus_client.registry import Collector
 
 from _fastpath.cells import Series
 from _fastpath.check import CheckDecider
+from _fastpath.counters import CounterTable
 from _fastpath.identity import IdentityTable
 from _fastpath.plan import Plans
 from _fastpath.rpc import Method
+from _fastpath.throttle import Throttle
 from authz.call_metrics import CallCollector
 from authz.callback_room import CallbackCollector
 from authz.configuration import Configuration, Report
@@ -50,6 +52,8 @@ from tollhouse.tls_front import ALPN, TlsFront
 from tollhouse.transport import GrpcServer, open_server
 from tollhouse.transport_metrics import TransportCollector
 
+MAX_FAILURE_COUNTERS = 100_000
+
 
 class Assembly:
     """The parts, made on the running event loop."""
@@ -87,9 +91,12 @@ class Assembly:
             identities=identities,
             outgoing=Outgoing(settings.outgoing),
             managed=settings.watched.secrets,
+            throttle=_throttle(settings),
         )
         self._authorization = AuthorizationService(
-            CheckDecider(plans, identities, series, self.services.remembered),
+            CheckDecider(
+                plans, identities, series, self.services.remembered, self.services.throttle
+            ),
             self.services,
             series,
             threads,
@@ -237,3 +244,15 @@ def _labels_source(settings: ServeSettings, labels: ActiveLabels) -> LabelsSourc
     default = settings.metric_labels_default
     expression = expression_of(default) if default else None
     return LabelsSource(settings.custom_metric_labels, expression, labels)
+
+
+def _throttle(settings: ServeSettings) -> Throttle | None:
+    """Of failed authentications, where one was asked for."""
+    if not settings.max_failures_per_source and not settings.max_failures_per_credential:
+        return None
+    return Throttle(
+        CounterTable(MAX_FAILURE_COUNTERS),
+        per_source=settings.max_failures_per_source,
+        per_credential=settings.max_failures_per_credential,
+        window_ns=int(settings.failure_window_seconds * 1e9),
+    )

@@ -176,6 +176,27 @@ SERVE_FLAGS = (
         switch=True,
     ),
     Flag(
+        "max_failures_per_source",
+        flags.count(0, MOST),
+        "N",
+        "failed authentications of one address in the window before it has to wait; 0: any number",
+        "process",
+    ),
+    Flag(
+        "max_failures_per_credential",
+        flags.count(0, MOST),
+        "N",
+        "the same of one credential, or of the id that goes with it",
+        "process",
+    ),
+    Flag(
+        "failure_window_seconds",
+        flags.seconds(86400, least=1),
+        "SECONDS",
+        "window in which failed authentications are counted",
+        "process",
+    ),
+    Flag(
         "max_http_body_bytes",
         flags.size(1, 1 << 30),
         "BYTES",

@@ -174,6 +174,12 @@ class ServeSettings:
     """For a whole authorization, beside the caller's own deadline; 0: none."""
     evaluator_metrics: bool = False
     """Whether every evaluator is counted and timed, not only those with `metrics: true`."""
+    max_failures_per_source: int = 0
+    """Failed authentications that one address may have per AuthConfig and window; 0: any number."""
+    max_failures_per_credential: int = 0
+    """The same of one credential, or of the id that goes with it."""
+    failure_window_seconds: float = 60.0
+    """The window of both."""
     max_http_body_bytes: int = 8192
     """Largest body of such a check; a longer one is answered 413."""
     threads: int = 0

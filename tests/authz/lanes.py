@@ -12,6 +12,7 @@ from _fastpath.cells import Series
 from _fastpath.check import CheckDecider
 from _fastpath.plan import Plans
 from _fastpath.rpc import Metadata, RpcError
+from _fastpath.throttle import Throttle
 from authz.configuration import Configuration
 from authz.service import AuthorizationService
 from authz.services import Services
@@ -53,14 +54,14 @@ class Answer:
 
 
 class Lanes:
-    def __init__(self) -> None:
+    def __init__(self, throttle: Throttle | None = None) -> None:
         self.plans = Plans(THREADS)
         self.series = Series(THREADS)
-        self.services = Services()
+        self.services = Services(throttle=throttle)
         self.identities = self.services.identities
         self.configuration = Configuration(self.services, self.series)
         self.decider = CheckDecider(
-            self.plans, self.identities, self.series, self.services.remembered
+            self.plans, self.identities, self.series, self.services.remembered, throttle
         )
         self.service = AuthorizationService(self.decider, self.services, self.series, THREADS)
         self.generation = 0

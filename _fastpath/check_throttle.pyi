@@ -1,0 +1,1 @@
+"""Compiled throttle of a Check; nothing of it is reachable from Python."""
