@@ -326,7 +326,7 @@ def test_native_answer_equals_the_model(
 
 
 @pytest.mark.slow
-@settings(max_examples=3000, suppress_health_check=list(HealthCheck))
+@settings(max_examples=1000, suppress_health_check=list(HealthCheck))
 @given(rules(), st.lists(requests(), min_size=1, max_size=3))
 def test_native_answer_equals_the_model_at_length(
     generated: tuple[RuleSpec, Terms], bodies: Sequence[bytes]
