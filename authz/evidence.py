@@ -7,11 +7,11 @@ fraction of what the pipeline costs.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from authz.configuration import Ready
 from authz.errors import Unauthenticated
 from authz.evaluation import Item
 from authz.evaluator import Turn
 from authz.evaluators.jwt import JwtIdentity
-from authz.open_config import OpenConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +26,13 @@ class Evidence:
 NOTHING = Evidence()
 
 
-def token_items(opened: OpenConfig) -> Sequence[Item]:
+def token_items(ready: Ready) -> Sequence[Item]:
     """The jwt entries by priority when nothing else can have kept the native lane from deciding,
     and nobody is to be told of each entry; else none."""
+    if ready.lane != "fast":
+        return ()
     tokens = []
-    for item in opened.entries:
+    for item in ready.opened.entries:
         entry = item.entry
         if entry.metrics or entry.cache is not None or entry.deadline_s is not None:
             return ()

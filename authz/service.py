@@ -26,6 +26,7 @@ from authz.errors import Overloaded, Unauthenticated
 from authz.evaluation import Note
 from authz.evaluator import Turn
 from authz.evidence import NOTHING, Evidence, token_items, verified_token
+from authz.metric_labels import KEY as LABELS
 from authz.pipeline import Pipeline
 from authz.request_log import RequestLog
 from authz.services import Services
@@ -35,6 +36,7 @@ logger = logging.getLogger("tollhouse.authz")
 
 CHECK = "/envoy.service.auth.v3.Authorization/Check"
 KEEP_NS = 60 * 10**9  # a deferred request is far younger than this
+LABELS_KEY = LABELS.encode()
 OVERLOADED = "too many requests are waiting"
 
 
@@ -73,32 +75,13 @@ class AuthorizationService:
         return [UnaryMethod(CHECK, self._call, native=native, overload=overload)]
 
     async def _call(self, request: bytes, context: Context) -> bytes:
-        answer = await self.check(request, context)
+        answer = await self._after_native(request, context)
         self.metrics.took(GRPC_SECONDS, time.monotonic_ns() - context.mono_ns)
         return answer
 
     async def check(self, request: bytes, context: Context) -> bytes:
-        """Raises RpcError only for bytes that are no CheckRequest."""
-        decoded = _decoded(request, context)
-        request_id = "" if self._log is None else self._log.incoming(decoded)
-        steps: list[Step] = []
-        try:
-            found = self._look_up(decoded, context)
-            if isinstance(found, Ready):
-                evidence = await self._evidence(found, decoded, context)
-                answer = self._decided_by(evidence, request, context)
-                if answer is not None:
-                    return answer
-                verdict = await self._counted(found, decoded, context, steps, evidence.refused)
-            else:
-                verdict = found
-        except Exception:  # the check's edge: whatever went wrong, the answer is a denial
-            logger.exception("check failed")
-            verdict = answers.unavailable("internal error")
-        self.metrics.answered(verdict.status)
-        if self._log is not None:
-            self._log.outgoing(request_id, steps, verdict)
-        return verdict.answer
+        """The pipeline's answer. Raises RpcError only for bytes that are no CheckRequest."""
+        return await self._answer(_decoded(request, context), context, NOTHING.refused)
 
     async def check_here(self, request: bytes, context: Context) -> bytes:
         """As `check`, for callers whose request no native transport took: that lane goes first."""
@@ -111,7 +94,61 @@ class AuthorizationService:
             if outcome == "answer":
                 return answer
             context.generation = generation
-        return await self.check(request, context)
+        return await self._after_native(request, context)
+
+    async def _after_native(self, request: bytes, context: Context) -> bytes:
+        """As `check`, for what the native lane has deferred: it is asked again when the token was
+        all that it lacked, and counts what it answers."""
+        decoded = _decoded(request, context)
+        evidence = NOTHING
+        # The request log is told by the pipeline alone, and so are labels of metrics.
+        if self._log is None and LABELS_KEY not in request:
+            evidence = await self._evidence(decoded, context)
+        if evidence.remembered:
+            outcome, answer, status, _, _ = self._decider.check(
+                request, context.mono_ns, context.wall_ns
+            )
+            if outcome == "answer" and status == Status.OK:
+                return answer
+        return await self._answer(decoded, context, evidence.refused)
+
+    async def _evidence(self, request: CheckRequest, context: Context) -> Evidence:
+        deadline = self._deadline(context)
+        turn = Turn(
+            request, {}, context.mono_ns, context.wall_ns, deadline, None, self._services.workers
+        )
+        try:
+            found = self._look_up(request, context)
+            items = token_items(found) if isinstance(found, Ready) else ()
+            async with asyncio.timeout_at(deadline):
+                return await verified_token(items, turn)
+        except (TimeoutError, Overloaded):
+            pass  # the pipeline comes to the same end, and answers it
+        except Exception:  # a defect: the pipeline's edge makes a denial of it
+            logger.exception("a token could not be verified")
+        return NOTHING
+
+    async def _answer(
+        self,
+        request: CheckRequest,
+        context: Context,
+        refused: Mapping[str, Unauthenticated],
+    ) -> bytes:
+        request_id = "" if self._log is None else self._log.incoming(request)
+        steps: list[Step] = []
+        try:
+            found = self._look_up(request, context)
+            if isinstance(found, Ready):
+                verdict = await self._counted(found, request, context, steps, refused)
+            else:
+                verdict = found
+        except Exception:  # the check's edge: whatever went wrong, the answer is a denial
+            logger.exception("check failed")
+            verdict = answers.unavailable("internal error")
+        self.metrics.answered(verdict.status)
+        if self._log is not None:
+            self._log.outgoing(request_id, steps, verdict)
+        return verdict.answer
 
     async def dry_run(self, request: bytes, context: Context, note: Note) -> tuple[str, Verdict]:
         """The id of the AuthConfig, empty without one, and what `check` would decide; nothing is
@@ -142,29 +179,6 @@ class AuthorizationService:
             )
             return Verdict(answer, Status.NOT_FOUND)
         return answers.unavailable(found) if isinstance(found, str) else found
-
-    async def _evidence(self, ready: Ready, request: CheckRequest, context: Context) -> Evidence:
-        items = () if self._log is not None else token_items(ready.opened)
-        if not items:
-            return NOTHING
-        deadline = self._deadline(context)
-        turn = Turn(
-            request, {}, context.mono_ns, context.wall_ns, deadline, None, self._services.workers
-        )
-        try:
-            async with asyncio.timeout_at(deadline):
-                return await verified_token(items, turn)
-        except (TimeoutError, Overloaded):
-            return NOTHING  # the pipeline comes to the same end, and answers it
-
-    def _decided_by(self, evidence: Evidence, request: bytes, context: Context) -> bytes | None:
-        """The native lane's answer, which counts it, now that it knows more."""
-        if not evidence.remembered:
-            return None
-        outcome, answer, status, _, _ = self._decider.check(
-            request, context.mono_ns, context.wall_ns
-        )
-        return answer if outcome == "answer" and status == Status.OK else None
 
     async def _counted(
         self,

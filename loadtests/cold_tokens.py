@@ -124,7 +124,7 @@ class Subject:
 
     async def __aenter__(self) -> "Subject":
         self._configuration.start_new()
-        answer = await self._service.check(self._requests[0], self._context)
+        answer = await self._service.check_here(self._requests[0], self._context)
         if external_auth_pb2.CheckResponse.FromString(answer).status.code:
             raise SystemExit("the token was refused")
         return self
@@ -142,13 +142,13 @@ class Subject:
     async def one(self) -> None:
         self._services.remembered.drop(self._evaluator.scope)
         for request in self._requests:
-            await self._service.check(request, self._context)
+            await self._service.check_here(request, self._context)
 
     async def many(self) -> None:
         self._services.remembered.drop(self._evaluator.scope)
         for first in range(0, TOKENS, AT_ONCE):
             some = self._requests[first : first + AT_ONCE]
-            await asyncio.gather(*(self._service.check(one, self._context) for one in some))
+            await asyncio.gather(*(self._service.check_here(one, self._context) for one in some))
 
 
 def _check_request(token: str) -> bytes:

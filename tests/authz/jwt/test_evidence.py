@@ -108,7 +108,7 @@ async def test_both_ways_give_the_same_bytes(door: Door, name: str) -> None:
     for what, headers in REQUESTS.items():
         request = check_request(**headers).SerializeToString()
         context = Clocks(generation=door.lanes.generation, wall_ns=door.wall_ns)
-        cold = await service.check(request, context)
+        cold = await service.check_here(request, context)
         _, verdict = await service.dry_run(request, context, lambda step: None)
         assert cold == verdict.answer, what
         outcome, warm, *_ = door.lanes.decider.check(request, context.mono_ns, context.wall_ns)

@@ -62,7 +62,7 @@ class Door:
         clocks = Clocks(
             generation=self.lanes.generation, wall_ns=self.wall_ns, deadline_ns=deadline_ns
         )
-        return parse(await self.lanes.service.check(request, clocks), native=False)
+        return parse(await self.lanes.service.check_here(request, clocks), native=False)
 
     async def reason(self, text: bytes | str = b"") -> str:
         answer = await self.ask(text)
