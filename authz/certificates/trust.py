@@ -21,6 +21,7 @@ from cryptography.x509.verification import (
 )
 
 from authz.certificates.presented import INVALID, UNREADABLE, Presented
+from authz.certificates.revocation import RevocationLists
 from authz.certificates.subject import subject_of
 from authz.errors import Unauthenticated
 
@@ -33,17 +34,23 @@ _CLIENT_USAGES = {ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.ANY_EXTEN
 
 @dataclass(frozen=True, slots=True)
 class Trusted:
-    """The identity of a client, and when the first certificate of its path ends."""
+    """The identity of a client, and when the first certificate of its path, or the first revocation
+    list about it, ends."""
 
     identity: dict[str, object]
     expires_wall_ns: int
 
 
 class Trust:
-    """A fixed set of trusted certificates. Any thread."""
+    """A fixed set of trusted certificates, and what their authorities took back. Any thread."""
 
-    def __init__(self, roots: Sequence[x509.Certificate]) -> None:
+    def __init__(
+        self,
+        roots: Sequence[x509.Certificate],
+        lists: Sequence[x509.CertificateRevocationList] = (),
+    ) -> None:
         self._store = Store(list(roots)) if roots else None
+        self._revoked = RevocationLists(lists)
 
     def verify(self, presented: Presented, wall_ns: int) -> Trusted:
         """Raises Unauthenticated."""
@@ -55,13 +62,15 @@ class Trust:
                 raise Unauthenticated(WRONG_USAGE)
             if _is_authority(presented.leaf):
                 raise Unauthenticated(IS_AUTHORITY)
+            outdated = self._revoked.check(path, now)
             identity = subject_of(presented.leaf)
         except VerificationError as error:
             raise Unauthenticated(UNKNOWN_AUTHORITY) from error
         except UNREADABLE as error:
             raise Unauthenticated(INVALID) from error
-        ends = min(certificate.not_valid_after_utc for certificate in path)
-        return Trusted(identity, int(ends.timestamp()) * 10**9)
+        ends = [certificate.not_valid_after_utc for certificate in path]
+        first = min(ends if outdated is None else [*ends, outdated])
+        return Trusted(identity, int(first.timestamp()) * 10**9)
 
     def _path(self, presented: Presented, now: datetime) -> list[x509.Certificate]:
         if self._store is None:

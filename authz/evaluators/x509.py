@@ -1,17 +1,20 @@
 """Authentication `x509`: a client certificate that leads to a trusted one.
 
 Trusted are the certificates in the Secrets that a selector matches, as they are now: `tls.crt`,
-else `ca.crt`, each may be a bundle. The identity is the certificate's subject (reference §2.6).
-A certificate that was found good is remembered until the first of its path ends, or until another
-set of certificates is trusted.
+else `ca.crt`, each may be a bundle; `ca.crl` takes certificates back. The identity is the
+certificate's subject (reference §2.6). A certificate that was found good is remembered until the
+first of its path ends, or until another set of certificates is trusted.
 """
 
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from cryptography.x509 import Certificate, CertificateRevocationList
+
 from _fastpath.document import NativeDocument
 from authz.certificates.presented import INVALID, MOST_BYTES
+from authz.certificates.revocation import read_lists
 from authz.certificates.source import (
     CertificateHeader,
     ComputedCertificate,
@@ -32,6 +35,7 @@ from authz.services import Services
 
 logger = logging.getLogger("tollhouse.authz")
 
+Bundle = tuple[bytes, bytes]
 SOURCES = ("xfccHeader", "clientCertHeader", "expression")
 
 
@@ -75,7 +79,7 @@ class X509Identity(IdentityEvaluator):
         self._services = services
         self.scope = services.remembered.scope()
         self._managed: set[SecretId] = set()
-        self._bundles: Mapping[SecretId, bytes] = {}
+        self._bundles: Mapping[SecretId, Bundle] = {}
         self._trust = Trust([])
         self._refresh()
         self._watch = services.secrets.watch(*self._place, self._refresh)
@@ -128,18 +132,25 @@ def _verified(source: Source, text: tuple[str, ...], trust: Trust, wall_ns: int)
     return trust.verify(source.read(text), wall_ns)
 
 
-def _bundle_of(secret: Secret) -> bytes:
-    return secret.values.get("tls.crt", secret.values.get("ca.crt", b""))
+def _bundle_of(secret: Secret) -> Bundle:
+    certificates = secret.values.get("tls.crt", secret.values.get("ca.crt", b""))
+    return certificates, secret.values.get("ca.crl", b"")
 
 
-def _trust_in(bundles: Mapping[SecretId, bytes]) -> Trust:
-    roots = []
-    for (namespace, name), bundle in bundles.items():
-        found, unreadable = read_bundle(bundle)
-        roots += found
+def _trust_in(bundles: Mapping[SecretId, Bundle]) -> Trust:
+    """Without the Secrets whose revocation lists cannot be read."""
+    roots: list[Certificate] = []
+    lists: list[CertificateRevocationList] = []
+    for (namespace, name), (certificates, revoked) in bundles.items():
+        found, unreadable = read_bundle(certificates)
         if unreadable or not found:
             logger.warning(
                 "secret %s/%s: %d certificates read, %d unreadable",
                 namespace, name, len(found), unreadable,
             )  # fmt: skip
-    return Trust(roots)
+        try:
+            lists += read_lists(revoked)
+            roots += found
+        except ValueError as error:
+            logger.error("secret %s/%s: not trusted: ca.crl: %s", namespace, name, error)
+    return Trust(roots, lists)

@@ -71,6 +71,28 @@ class Issued:
         subject, issuer = name(common_name, *organizations), self.certificate.subject
         return _issued(subject, own, issuer, self.key, authority, path_length, extensions, until)
 
+    def revokes(
+        self,
+        *revoked: "Issued",
+        until: datetime = datetime(2120, 1, 1, tzinfo=UTC),
+        extension: x509.ExtensionType | None = None,
+    ) -> str:
+        """A revocation list in PEM; `extension` is a critical one."""
+        builder = x509.CertificateRevocationListBuilder(
+            issuer_name=self.certificate.subject,
+            last_update=datetime(2020, 1, 1, tzinfo=UTC),
+            next_update=until,
+        )
+        for issued in revoked:
+            entry = x509.RevokedCertificateBuilder(
+                serial_number=issued.certificate.serial_number,
+                revocation_date=datetime(2020, 1, 1, tzinfo=UTC),
+            )
+            builder = builder.add_revoked_certificate(entry.build())
+        if extension is not None:
+            builder = builder.add_extension(extension, critical=True)
+        return builder.sign(self.key, SHA256()).public_bytes(Encoding.PEM).decode()
+
 
 def escaped(*chain: Issued) -> str:
     return quote("".join(issued.pem for issued in chain), safe="")
