@@ -35,6 +35,8 @@ OPERATORS = frozenset(
 REWRITTEN: Mapping[str, str] = {"concat": "joined"}
 
 PROVIDED: Mapping[str, int] = {
+    "all": 1,
+    "any": 1,
     "base64.decode": 1,
     "base64.encode": 1,
     "base64.is_valid": 1,

@@ -5,7 +5,8 @@ or refused here, so that it never becomes a silent undefined:
 - a leading package clause goes, and only that;
 - `p[x] { … }` of Rego v0 adds to a set: it is written `p contains x { … }`;
 - `input` is `input.i`, since provided built-ins answer through `input.a`;
-- calls of provided built-ins become references to their answers.
+- calls of provided built-ins become references to their answers;
+- references that iterate get a literal of their own (authz/opa/iteration.py).
 """
 
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from authz.opa.builtins import ADVICE, NATIVE, PROVIDED, REWRITTEN
 from authz.opa.dialect import check_dialect
 from authz.opa.errors import PolicyRefused
 from authz.opa.input_parts import InputParts
+from authz.opa.iteration import spread_out
 from authz.opa.plain_text import literal
 from authz.opa.tokens import (
     Kind,
@@ -23,6 +25,7 @@ from authz.opa.tokens import (
     Token,
     arguments,
     closing,
+    completes,
     references,
     tokens_of,
 )
@@ -60,9 +63,10 @@ class Policy:
 
 def prepare(rego: str, version: str) -> Policy:
     """version: "v0" or "v1". Raises PolicyRefused."""
+    check_dialect(tokens_of(rego), version)
+    rego = spread_out(rego)
     tokens = tokens_of(rego)
     first = _after_package(tokens)
-    check_dialect(tokens[first:], version)
     defined = defined_names(tokens[first:])
     editor = _Editor(rego, tokens, first, defined)
     module = editor.module()
@@ -96,14 +100,8 @@ def statement_starts(tokens: list[Token]) -> Iterator[int]:
     for at, token in enumerate(tokens):
         if token.kind is Kind.NAME and token.depth == 0:
             before = tokens[at - 1] if at else None
-            if before is None or before.is_mark(";", "}") or (token.fresh and _complete(before)):
+            if before is None or before.is_mark(";", "}") or (token.fresh and completes(before)):
                 yield at
-
-
-def _complete(token: Token) -> bool:
-    if token.kind is Kind.MARK:
-        return token.text in (")", "]", "}")
-    return not token.is_name("if", "in", "contains", "not", "default", "as", "some", "every")
 
 
 def defined_names(tokens: list[Token]) -> frozenset[str]:
@@ -157,7 +155,7 @@ class _Editor:
             raise PolicyRefused(f"{name} is not for policies", token.line)
         elif after.is_mark("(") and after.start == self._tokens[found.after - 1].end:
             yield from self._call(found, token)
-        elif name in PROVIDED or ("." in name and name in NATIVE) or name == "opa.runtime":
+        elif "." in name and (name in PROVIDED or name in NATIVE or name == "opa.runtime"):
             raise PolicyRefused(f"{name} can only be called here; {ADVICE}", token.line)
 
     def _input(self, found: Reference, token: Token) -> Edit:

@@ -172,10 +172,14 @@ def _each(change: Callable[[str], str], text: object) -> str:
     return "".join(new if len(new) == 1 else old for new, old in changed)
 
 
-def _sorted(values: object) -> list[object]:
+def _list(values: object) -> list[object]:
     if not isinstance(values, list):
         raise TypeError("expected a list")
-    return sorted(values, key=_rank)
+    return values
+
+
+def _sorted(values: object) -> list[object]:
+    return sorted(_list(values), key=_rank)
 
 
 def _rank(value: object) -> tuple[int, object]:
@@ -192,6 +196,8 @@ def _rank(value: object) -> tuple[int, object]:
 
 
 FUNCTIONS: Mapping[str, Function] = {
+    "all": lambda values: all(value is True for value in _list(values)),
+    "any": lambda values: any(value is True for value in _list(values)),
     "base64.decode": _base64_decode,
     "base64.encode": lambda text: base64.b64encode(_bytes(text)).decode(),
     "base64.is_valid": _base64_is_valid,

@@ -53,10 +53,14 @@ def duration_ns(text: object) -> int:
 
 
 def _moment(value: object) -> datetime:
-    value, zone = value[:2] if isinstance(value, list) else (value, "UTC")
-    if isinstance(value, bool) or not isinstance(value, int) or not isinstance(zone, str):
-        raise TypeError("expected nanoseconds, or nanoseconds and a time zone")
-    moment = _EPOCH + timedelta(seconds=value // 10**9)
+    zone: object = "UTC"
+    if isinstance(value, list):
+        value, zone = value
+    if isinstance(value, bool) or not isinstance(value, int | float) or value % 1:
+        raise TypeError("expected nanoseconds")
+    if not isinstance(zone, str):
+        raise TypeError("expected the name of a time zone")
+    moment = _EPOCH + timedelta(seconds=int(value) // 10**9)
     return moment.astimezone(ZoneInfo(zone or "UTC"))
 
 

@@ -162,3 +162,10 @@ def arguments(tokens: list[Token], opening: int) -> list[tuple[int, int]]:
     if first < end:
         found.append((first, end))
     return found
+
+
+def completes(token: Token) -> bool:
+    """Whether something new may begin on the line after this token."""
+    if token.kind is Kind.MARK:
+        return token.text in (")", "]", "}")
+    return not token.is_name("if", "in", "contains", "not", "default", "as", "some", "every")

@@ -109,7 +109,8 @@ class Printed:
 
 def _whole(digits: str) -> int | float:
     """rego-cpp takes 64 bits."""
-    return int(digits) if len(digits) < 19 else float(digits)
+    fits = len(digits) < 20 and -(2**63) <= int(digits) < 2**63
+    return int(digits) if fits else float(digits)
 
 
 @contextlib.contextmanager

@@ -12,6 +12,7 @@ BUILT = ROOT / ".cache" / "go" / "bin"
 VENV = ROOT / ".venv" / "bin"
 
 H2SPEC = "github.com/summerwind/h2spec/cmd/h2spec@v2.2.1+incompatible"
+OPA = "github.com/open-policy-agent/opa@v1.22.2"
 GRPCURL = "github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.3"
 
 

@@ -80,9 +80,26 @@ def test_a_name_that_nothing_defines_is_no_undefined(engine: EmbeddedEngine, reg
     assert "reads a name that nothing defines" in refusal(engine, rego)
 
 
-def test_iteration_that_is_miscompiled_is_refused(engine: EmbeddedEngine) -> None:
-    assert "nothing defines" in refusal(engine, "allow { x := [input.xs[k]]; x[0] == 1 }")
-    assert "cannot compile" in refusal(engine, "allow { input.xs[_] == input.ys[_] }")
+@pytest.mark.parametrize(
+    "rego",
+    [
+        "allow { x := [input.xs[k]]; x[0] == 2 }",
+        "allow { input.xs[_] == input.ys[_] }",
+        "allow { x := [input.xs[i], input.ys[i]]; x[0] != x[1] }",
+        "allow { format_int(input.xs[_], 10) == `2` }",
+        "allow { role := input.roles[_]; granted := can[role]; granted[_] == 1 }\ncan = {`r`: [1]}",
+        "allow { can[input.roles[_]][_] == 1 }\ncan = {`r`: [1]}",
+        "allow { all := {x | x := input.xs[_]}; count(all) == 2 }",
+    ],
+)
+async def test_iteration(engine: EmbeddedEngine, rego: str) -> None:
+    document = {"xs": [1, 2], "ys": [2, 3], "roles": ["q", "r"]}
+    assert (await values(engine, rego, document))["allow"] is True
+    assert (await values(engine, rego, {}))["allow"] is False
+
+
+def test_iteration_below_not_is_refused(engine: EmbeddedEngine) -> None:
+    assert "cannot compile" in refusal(engine, "allow { not startswith(input.xs[_], `a`) }")
 
 
 TEXTS = ['a"b\\c', "a\nb", "\x00admin", "admin\x00", "\x7f\x1f", "\u2028é😀", "\\u0041", '"', ""]
