@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from _fastpath.rule_spec import Credential, Place
 from authz.condition import Condition
 from authz.fields import Fields
+from authz.outgoing.errors import BadRequest
+from authz.outgoing.url import checked_url
 from authz.selector_match import OPERATORS, LabelSelector, Requirement
 from authz.value import Value
 from authz.value_reading import ConditionReader, computed_value, read_value, selected_value
@@ -51,6 +53,16 @@ class Reading:
 
     def label_selector(self, fields: Fields) -> LabelSelector:
         return read_label_selector(fields)
+
+    def url(self, fields: Fields, name: str) -> str:
+        """The URL under `name`, which is required and has no placeholders."""
+        text = fields.required_text(name)
+        try:
+            if isinstance(fields.data.get(name), str):
+                checked_url(text)
+        except BadRequest as error:
+            fields.fault(str(error), name)
+        return text
 
     def timeout(self, fields: Fields, name: str = "timeout") -> float | None:
         """Milliseconds as seconds; absent or negative is five seconds, 0 is None: no limit."""

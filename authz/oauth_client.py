@@ -10,7 +10,6 @@ from authz.jwt.token import MOST_TOKEN_BYTES
 from authz.opening import Opening
 from authz.outgoing.errors import BadRequest
 from authz.outgoing.message import OutgoingRequest
-from authz.outgoing.url import checked_url
 
 FORM = "application/x-www-form-urlencoded"
 
@@ -26,17 +25,6 @@ class ClientCredentials:
         pair = base64.b64encode(f"{self.id}:{self.secret}".encode()).decode()
         headers = ("Authorization", f"Basic {pair}"), ("Content-Type", FORM)
         return OutgoingRequest("POST", url, headers, urlencode(form).encode(), timeout_s)
-
-
-def read_url(fields: Fields, name: str) -> str:
-    """A URL without placeholders."""
-    text = fields.required_text(name)
-    try:
-        if text:
-            checked_url(text)
-    except BadRequest as error:
-        fields.fault(str(error), name)
-    return text
 
 
 def read_credentials_ref(fields: Fields) -> str:

@@ -13,9 +13,8 @@ from authz.fields import Fields
 from authz.json_text import read_json
 from authz.opening import Opening
 from authz.outgoing.client import Outgoing
-from authz.outgoing.errors import BadRequest, OutgoingError
+from authz.outgoing.errors import OutgoingError
 from authz.outgoing.message import OutgoingRequest, OutgoingResponse
-from authz.outgoing.url import checked_url
 
 EARLY_S = 10.0  # a token is replaced so long before it expires
 LONGEST_S = 3600.0  # how long one is kept that names no or a late expiry
@@ -70,15 +69,9 @@ def read_client_token(fields: Fields, reading: Reading) -> ClientTokenSpec:
     fields.known(
         "tokenUrl", "clientId", "clientSecretRef", "scopes", "extraParams", "cache", "timeout"
     )
-    token_url = fields.required_text("tokenUrl")
-    try:
-        if token_url:
-            checked_url(token_url)
-    except BadRequest as error:
-        fields.fault(str(error), "tokenUrl")
     extra = fields.group("extraParams")
     return ClientTokenSpec(
-        token_url,
+        reading.url(fields, "tokenUrl"),
         fields.required_text("clientId"),
         read_secret_key(fields, "clientSecretRef"),
         fields.texts("scopes"),

@@ -20,8 +20,6 @@ from authz.jwt.discovery import ProviderUnavailable, Source
 from authz.jwt.trusted_keys import KeySetUrl, KeySource, TrustedKeys
 from authz.jwt.verification import Expected, SignatureRefused, Trust, VerifiedToken, verify
 from authz.opening import Opening
-from authz.outgoing.errors import BadRequest
-from authz.outgoing.url import checked_url
 
 EXTENSIONS = ("issuer", "audiences", "decryptionKeys")
 MOST_REFUSED = 1024  # tokens of one entry that none of the present keys signed
@@ -58,20 +56,11 @@ def read_jwt(fields: Fields, reading: Reading) -> JwtSpec:
     refresh_s = max(fields.integer("ttl"), 0)
     keys: KeySource
     if "jwksUrl" in fields.data:
-        keys = KeySetUrl(_url(fields, "jwksUrl"), timeout_s)
+        keys = KeySetUrl(reading.url(fields, "jwksUrl"), timeout_s)
     else:
-        keys = Source.openid(_url(fields, "issuerUrl"), issuer, timeout_s, refresh_s)
+        keys = Source.openid(reading.url(fields, "issuerUrl"), issuer, timeout_s, refresh_s)
     audiences = frozenset(extension.texts("audiences"))
     return JwtSpec(keys, Expected(issuer, audiences), _decryption_keys(extension))
-
-
-def _url(fields: Fields, name: str) -> str:
-    url = fields.required_text(name)
-    try:
-        checked_url(url)
-    except BadRequest as error:
-        fields.fault(str(error), name)
-    return url
 
 
 def _decryption_keys(extension: Fields) -> tuple[SecretKey, ...]:

@@ -15,7 +15,6 @@ from authz.oauth_client import (
     ClientCredentials,
     open_credentials,
     read_credentials_ref,
-    read_url,
     token_text,
 )
 from authz.opening import Opening
@@ -43,7 +42,7 @@ class Introspection:
 def read_introspection(fields: Fields, reading: Reading) -> Introspection:
     fields.known("endpoint", "tokenTypeHint", "credentialsRef", "timeout")
     return Introspection(
-        read_url(fields, "endpoint"),
+        reading.url(fields, "endpoint"),
         fields.text("tokenTypeHint") or TOKEN_TYPE_HINT,
         read_credentials_ref(fields),
         reading.timeout(fields),

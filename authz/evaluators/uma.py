@@ -20,7 +20,6 @@ from authz.oauth_client import (
     ClientCredentials,
     open_credentials,
     read_credentials_ref,
-    read_url,
 )
 from authz.opening import Opening
 from authz.outgoing.client import Outgoing
@@ -43,7 +42,9 @@ class Uma:
 
 def read_uma(fields: Fields, reading: Reading) -> Uma:
     fields.known("endpoint", "credentialsRef", "timeout")
-    return Uma(read_url(fields, "endpoint"), read_credentials_ref(fields), reading.timeout(fields))
+    return Uma(
+        reading.url(fields, "endpoint"), read_credentials_ref(fields), reading.timeout(fields)
+    )
 
 
 class UmaMetadata(MetadataEvaluator):

@@ -11,7 +11,7 @@ from authz.evaluators.jwt import JwtSpec
 from authz.fields import Fields
 from authz.json_text import read_json
 from authz.jwt.discovery import Provider, ProviderUnavailable, Source
-from authz.oauth_client import bearer_header, read_url
+from authz.oauth_client import bearer_header
 from authz.opening import Opening
 from authz.outgoing.client import Outgoing
 from authz.outgoing.errors import OutgoingError
@@ -39,7 +39,7 @@ def read_user_info(fields: Fields, reading: Reading) -> UserInfo:
     given = fields.one_of("identitySource", "userInfoUrl")
     return UserInfo(
         fields.required_text("identitySource") if given == "identitySource" else "",
-        read_url(fields, "userInfoUrl") if given == "userInfoUrl" else "",
+        reading.url(fields, "userInfoUrl") if given == "userInfoUrl" else "",
         reading.timeout(fields),
         reading.extension.boolean("strict") or reading.extension.boolean("required"),
     )

@@ -213,6 +213,11 @@ def test_nothing_secret_is_shown(services: Services) -> None:
     [
         ({}, ["entry.endpoint: is required", "entry.credentialsRef: is required"]),
         (
+            {"endpoint": "", **CREDENTIALS},
+            ["entry.endpoint: the URL does not begin with http:// or https://"],
+        ),
+        ({"endpoint": 7, **CREDENTIALS}, ["entry.endpoint: expected a string, got a number"]),
+        (
             {"endpoint": "ftp://x", "credentialsRef": {"name": "a", "key": "b"}, "hint": 1},
             [
                 "entry.hint: is not a field here, expected one of endpoint, tokenTypeHint, "
