@@ -62,6 +62,9 @@ class ReviewedAccess(AuthorizationEvaluator):
         self._spec = spec
         self._kubernetes = kubernetes
 
+    def start(self) -> None:
+        self._kubernetes.start()
+
     async def authorize(self, turn: Turn) -> object:
         review = {
             "apiVersion": "authorization.k8s.io/v1",

@@ -37,6 +37,9 @@ class ReviewedIdentity(IdentityEvaluator):
         self._spec = spec
         self._kubernetes = kubernetes
 
+    def start(self) -> None:
+        self._kubernetes.start()
+
     async def identify(self, turn: Turn, credential: bytes | None) -> object:
         if credential is None:
             raise Unauthenticated(CREDENTIAL_MISSING)

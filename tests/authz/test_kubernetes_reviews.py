@@ -301,6 +301,18 @@ async def test_when_too_many_wait_nobody_is_told_to_log_in(
         await identity(server).identify(turn(SERVICES), b"good")
 
 
+async def test_the_server_is_looked_for_before_it_is_needed(
+    server: KubernetesServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    evaluator = identity(server)
+    evaluator.start()
+    evaluator.start()
+    await evaluator.identify(turn(SERVICES), b"good")
+    monkeypatch.setattr("authz.kubernetes_cluster.load_kube_config", None)
+    evaluator.start()
+    await evaluator.identify(turn(SERVICES), b"good")
+
+
 async def test_out_of_reach(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     kubeconfig = tmp_path / "kubeconfig"
     api = KubernetesApi({"KUBECONFIG": str(kubeconfig)})
@@ -334,7 +346,7 @@ async def test_a_configuration_is_not_waited_for_forever(monkeypatch: pytest.Mon
     async def load(*_: object, **__: object) -> None:
         await asyncio.Event().wait()
 
-    monkeypatch.setattr("authz.kubernetes_api.load_kube_config", load)
+    monkeypatch.setattr("authz.kubernetes_cluster.load_kube_config", load)
     api = KubernetesApi({"KUBECONFIG": "one with a program that hangs"})
     evaluator = open_token_review(read(TOKENS, {"timeout": 20}), opening(Services(kubernetes=api)))
     expected = "the Kubernetes API cannot be reached"
