@@ -25,5 +25,5 @@ cdef class Series:
         self.cells.add(thread, series, amount)
 
     def totals(self) -> dict:
-        """Every key with its sum; cells are read without stopping their writers."""
-        return {key: self.cells.sum(number) for key, number in self.ids.items()}
+        """Every key with its sum; cells are read without stopping their writers. Any thread."""
+        return {key: self.cells.sum(number) for key, number in self.ids.copy().items()}

@@ -30,7 +30,7 @@ COUNTERS = {
 
 class CallCollector(Collector):
     """Reads the series that both lanes count, and the durations of the full lane: a native answer
-    counts in the least bucket, with no time."""
+    counts in the least bucket, with no time. Any thread."""
 
     def __init__(self, series: Series, durations: Durations) -> None:
         self._series = series

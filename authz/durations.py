@@ -1,4 +1,7 @@
-"""How long decisions and evaluators took, in Authorino's buckets. Used on the event loop only."""
+"""How long decisions and evaluators took, in Authorino's buckets.
+
+Filled on the event loop, read from any thread.
+"""
 
 from bisect import bisect_left
 from collections.abc import Iterator
@@ -46,7 +49,7 @@ class Durations:
         return self._found.get((family, (), ()), Histogram())
 
     def of(self, family: str) -> Iterator[tuple[Labels, Extra, Histogram]]:
-        for (name, labels, extra), histogram in self._found.items():
+        for (name, labels, extra), histogram in self._found.copy().items():
             if name == family:
                 yield labels, extra, histogram
 

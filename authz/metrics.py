@@ -73,7 +73,7 @@ class _Verbatim(str):
 
 
 class AuthorizationCollector(Collector):
-    """Names and labels of the series that the native lane and the service count.
+    """Names and labels of the series that the native lane and the service count; any thread.
 
     durations: of the full lane. What the native lane decided took microseconds; it counts in the
     least bucket, with no time.
@@ -91,7 +91,8 @@ class AuthorizationCollector(Collector):
         families = self._families()
         totals: dict[tuple[str, Labels], int] = {}
         for key, total in self._series.totals().items():
-            if isinstance(key, tuple) and key[0] in families:
+            # Series of AuthConfigs show with their first request: there may be ten thousand.
+            if isinstance(key, tuple) and key[0] in families and (total or len(key) == 2):
                 name, *values = key
                 # The labels that a request asked for stand behind the others, as one tuple.
                 extra = values.pop() if isinstance(values[-1], tuple) else ()
@@ -118,6 +119,8 @@ class AuthorizationCollector(Collector):
             labels = {**dict(zip(names, values, strict=True)), **dict(extra)}
             add_samples(metric, labels, histogram, max(fast, 0))
         for values, fast in decided.items():
+            if not fast:
+                continue
             add_samples(metric, dict(zip(names, values, strict=True)), Histogram(), fast)
         return metric
 

@@ -145,16 +145,16 @@ class Assembly:
             bounds=settings.bounds,
         )
         self._collectors: list[Collector] = [
+            ProcessCollector(registry=None),
             ConfigurationCollector(plans, self._manifests, self.reloading),
             TransportCollector(self.server.stats),
             OutgoingCollector(self.services.outgoing, self.services.kubernetes.outgoing),
             CallbackCollector(self.services.callbacks),
         ]
         durations = self._authorization.metrics.durations
-        self._authorization_collectors: list[Collector] = [
-            AuthorizationCollector(series, durations),
-            CallCollector(series, durations),
-        ]
+        self._authorization_registry = _registry(
+            AuthorizationCollector(series, durations), CallCollector(series, durations)
+        )
         self._limits_collectors: list[Collector] = [
             RateLimitCollector(
                 self._limits,
@@ -175,8 +175,9 @@ class Assembly:
             *http_side.probes(lambda: self.ready),
             http_side.metrics(
                 _registry(
-                    *self._collectors, *self._authorization_collectors, *self._limits_collectors
-                )
+                    ProcessCollector(registry=None), *self._collectors, *self._limits_collectors
+                ),
+                long=self._authorization_registry,
             ),
             *http_api.routes(
                 self._limits,
@@ -191,7 +192,7 @@ class Assembly:
         """What is told of authorization and of the process, where Authorino tells it."""
         return [
             http_side.metrics(_registry(*self._collectors)),
-            http_side.metrics(_registry(*self._authorization_collectors), "/server-metrics"),
+            http_side.metrics(_registry(), "/server-metrics", long=self._authorization_registry),
         ]
 
     def reports(self) -> Sequence[Report]:
@@ -221,9 +222,8 @@ def _tls_front(settings: ServeSettings) -> TlsFront | None:
 
 
 def _registry(*collectors: Collector) -> CollectorRegistry:
-    """These, and what the process uses."""
     registry = CollectorRegistry()
-    for collector in (*collectors, ProcessCollector(registry=None)):
+    for collector in collectors:
         registry.register(collector)
     return registry
 

@@ -1,5 +1,6 @@
 """The HTTP side: probes, metrics and the routes of other packages, on aiohttp."""
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
 
@@ -32,9 +33,19 @@ def probes(ready: Callable[[], bool]) -> list[web.RouteDef]:
     return [web.get("/livez", livez), web.get("/readyz", readyz)]
 
 
-def metrics(registry: CollectorRegistry, path: str = "/metrics") -> web.RouteDef:
+def metrics(
+    registry: CollectorRegistry, path: str = "/metrics", *, long: CollectorRegistry | None = None
+) -> web.RouteDef:
+    """long: told behind the others, written in a thread: of collectors that can be read from any
+    one and may have so many series that the event loop would stand still."""
+    writing = asyncio.Lock()
+
     async def show(request: web.Request) -> web.Response:
-        return web.Response(body=generate_latest(registry), headers={"content-type": METRICS_TYPE})
+        body = generate_latest(registry)
+        if long is not None:
+            async with writing:
+                body += await asyncio.to_thread(generate_latest, long)
+        return web.Response(body=body, headers={"content-type": METRICS_TYPE})
 
     return web.get(path, show)
 

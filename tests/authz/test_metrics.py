@@ -217,3 +217,11 @@ async def test_calls_are_counted_under_the_names_of_go(lanes: Lanes) -> None:
     assert found["grpc_server_handling_seconds_count"] == 2
     assert found["http_server_handling_seconds_count"] == 1
     assert found["http_server_handling_seconds_sum"] == 0.002
+
+
+def test_idle_auth_configs_have_no_series(lanes: Lanes) -> None:
+    lanes.config(name="busy")
+    lanes.config(name="idle", hosts=["idle.com"])
+    lanes.get()
+    assert any("busy" in line for line in exposed(lanes))
+    assert not any("idle" in line for line in exposed(lanes))
