@@ -255,7 +255,7 @@ def test_unknown_host_is_404_and_no_http_is_400(lanes: Lanes) -> None:
 
 
 def test_refused_new_config_owns_its_hosts_with_503(lanes: Lanes) -> None:
-    assert lanes.config(authorization={"o": {"opa": {"rego": "allow = true"}}})
+    assert lanes.config(authorization={"o": {"patternMatching": {}}})
     answer = lanes.get()
     assert (answer.code, answer.http_status) == (14, 503)
     assert answer.reason
