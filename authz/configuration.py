@@ -18,7 +18,7 @@ from authz.errors import Fault, InvalidAuthConfig
 from authz.hosts import HostClaims
 from authz.open_config import OpenConfig, Opener
 from authz.reading import read_auth_config, read_hosts
-from authz.secret import SecretId, read_secret, secret_data
+from authz.secret import SecretId, read_secret
 from authz.services import Services
 
 REFUSED = "AuthConfig is invalid"
@@ -91,11 +91,11 @@ class Configuration:
         """Take in a Secret; gives its fault. A malformed one keeps its last good version."""
         keys, secrets = self._services.keys, self._services.secrets
         try:
-            keys.put(read_secret(namespace, name, document))
+            secret = read_secret(namespace, name, document)
+            keys.put(secret)
         except (ValueError, IdentityTableFull) as error:
             return str(error)
-        labels = document["metadata"].get("labels") or {}
-        if secrets.put(namespace, name, labels, secret_data(document)):
+        if secrets.put(secret):
             self._open_users_anew((namespace, name))
         return None
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from _fastpath.document import NativeDocument
-from authz.secret import ApiKeySecret
+from authz.secret import Secret
 
 logger = logging.getLogger("tollhouse.authz")
 
@@ -38,10 +38,10 @@ class KeyForm:
     paired: bool = False
     without_data: bool = False
 
-    def identity(self, secret: ApiKeySecret) -> NativeDocument:
+    def identity(self, secret: Secret) -> NativeDocument:
         return secret.identity_without_data() if self.without_data else secret.identity
 
-    def keys(self, secret: ApiKeySecret) -> Iterator[Key]:
+    def keys(self, secret: Secret) -> Iterator[Key]:
         """The keys of a Secret, none when it has no id although one is wanted."""
         app_id = secret.values.get(APP_ID, b"") if self.paired else b""
         if self.paired and not 0 < len(app_id) <= LONGEST_ID:

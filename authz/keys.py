@@ -15,7 +15,7 @@ from _fastpath.errors import IdentityTableFull
 from _fastpath.identity import IdentityTable
 from authz.key_form import Key, KeyForm
 from authz.label_index import Label, LabelIndex, index_label
-from authz.secret import ApiKeySecret, SecretId
+from authz.secret import Secret, SecretId
 from authz.selector_match import MANAGED, LabelSelector
 
 PLAIN_FORM = KeyForm()
@@ -33,7 +33,7 @@ class _KeySet:
     digests: dict[SecretId, Digests] = field(default_factory=dict)
     holders: dict[bytes, dict[SecretId, None]] = field(default_factory=dict)  # oldest first
 
-    def wants(self, secret: ApiKeySecret) -> bool:
+    def wants(self, secret: Secret) -> bool:
         here = self.namespace is None or self.namespace == secret.namespace
         return here and self.selector.matches(secret.labels)
 
@@ -63,7 +63,7 @@ class KeyRing:
     def __init__(self, identities: IdentityTable, managed: LabelSelector = MANAGED) -> None:
         self._identities = identities
         self._managed_labels = managed
-        self._secrets: LabelIndex[ApiKeySecret] = LabelIndex()
+        self._secrets: LabelIndex[Secret] = LabelIndex()
         self._managed: set[SecretId] = set()
         self._sets: dict[SetId, _KeySet] = {}
         self._sets_by_label: dict[Label | None, dict[SetId, _KeySet]] = {}
@@ -89,7 +89,7 @@ class KeyRing:
         if key_set.users == 0:
             self._close(set_id, key_set)
 
-    def put(self, secret: ApiKeySecret) -> None:
+    def put(self, secret: Secret) -> None:
         """Take in a new or changed Secret. Losing the managed labels takes its keys away.
 
         Raises IdentityTableFull, then neither its old keys nor its new ones work.
@@ -124,7 +124,7 @@ class KeyRing:
         self._managed.discard(secret_id)
         self.remove(secret_id)
 
-    def find(self, secret_id: SecretId, selector: LabelSelector) -> ApiKeySecret | None:
+    def find(self, secret_id: SecretId, selector: LabelSelector) -> Secret | None:
         """The Secret of this name if the selector matches it; any thread."""
         secret = self._secrets.get(secret_id)
         return secret if secret is not None and selector.matches(secret.labels) else None
@@ -170,7 +170,7 @@ class KeyRing:
 
     # ---- keys
 
-    def _enter(self, secret: ApiKeySecret) -> dict[int, tuple[_KeySet, Digests]]:
+    def _enter(self, secret: Secret) -> dict[int, tuple[_KeySet, Digests]]:
         """Put the keys into every set that wants them, or into none."""
         joined: dict[int, tuple[_KeySet, Digests]] = {}
         try:
@@ -183,7 +183,7 @@ class KeyRing:
             raise
         return joined
 
-    def _file(self, key_set: _KeySet, secret: ApiKeySecret) -> Digests:
+    def _file(self, key_set: _KeySet, secret: Secret) -> Digests:
         """Put the keys of a Secret into the table, or none of them."""
         digests: dict[bytes, None] = {}
         try:
@@ -194,7 +194,7 @@ class KeyRing:
             raise
         return tuple(digests)
 
-    def _put(self, key_set: _KeySet, key: Key, secret: ApiKeySecret) -> bytes:
+    def _put(self, key_set: _KeySet, key: Key, secret: Secret) -> bytes:
         return self._identities.put(
             key_set.number,
             key.value,

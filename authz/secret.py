@@ -1,4 +1,4 @@
-"""Secrets as the API server keeps them, and the API keys one may hold."""
+"""Secrets as the API server keeps them, with what annotations say of their values."""
 
 import base64
 import binascii
@@ -16,16 +16,16 @@ _LINE_ENDS = str.maketrans("", "", "\r\n")
 
 
 @dataclass(frozen=True, slots=True)
-class ApiKeySecret:
-    """`values` appear in no repr. expiries: wall time in nanoseconds by the name of a value; the
-    empty name stands for the others."""
+class Secret:
+    """values: decoded, in no repr. expiries: wall time in nanoseconds by the name of a value; the
+    empty name stands for the others. identity: the whole Secret, for who brings one of its keys."""
 
     namespace: str
     name: str
     labels: Mapping[str, str]
     values: Mapping[str, bytes] = field(repr=False)
     expiries: Mapping[str, int]
-    identity: NativeDocument = field(repr=False)
+    identity: NativeDocument = field(repr=False, compare=False)
 
     @property
     def id(self) -> SecretId:
@@ -41,7 +41,7 @@ class ApiKeySecret:
         return NativeDocument(whole, numbers_as_double=True)
 
 
-def read_secret(namespace: str, name: str, document: Mapping[str, Any]) -> ApiKeySecret:
+def read_secret(namespace: str, name: str, document: Mapping[str, Any]) -> Secret:
     """Raises ValueError for a malformed Secret."""
     data = secret_data(document)
     metadata = {**document["metadata"], "namespace": namespace}
@@ -51,7 +51,7 @@ def read_secret(namespace: str, name: str, document: Mapping[str, Any]) -> ApiKe
     values = {key: base64.b64decode(value) for key, value in data.items()}
     identity = {"metadata": metadata, "data": data, "type": document.get("type") or "Opaque"}
     expiries = _expiries(metadata.get("annotations") or {})
-    return ApiKeySecret(
+    return Secret(
         namespace, name, labels, values, expiries, NativeDocument(identity, numbers_as_double=True)
     )
 

@@ -1,26 +1,11 @@
 """The Secrets that evaluators read: passwords of clients, shared secrets, certificates, keys."""
 
-import base64
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from authz.label_index import Label, LabelIndex, index_label
-from authz.secret import SecretId
+from authz.secret import Secret
 from authz.selector_match import LabelSelector
-
-
-@dataclass(frozen=True, slots=True)
-class Secret:
-    """`values` are decoded and appear in no repr."""
-
-    namespace: str
-    name: str
-    labels: Mapping[str, str]
-    values: Mapping[str, bytes] = field(repr=False)
-
-    @property
-    def id(self) -> SecretId:
-        return self.namespace, self.name
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,15 +29,9 @@ class SecretStore:
         self._secrets: LabelIndex[Secret] = LabelIndex()
         self._watches: dict[Label | None, dict[Watch, None]] = {}
 
-    def put(
-        self, namespace: str, name: str, labels: Mapping[str, str], data: Mapping[str, str]
-    ) -> bool:
-        """Take in a Secret whose `data` is base64; True when it is different now."""
-        values = {key: base64.b64decode(value) for key, value in data.items()}
-        secret, before = (
-            Secret(namespace, name, labels, values),
-            self._secrets.get((namespace, name)),
-        )
+    def put(self, secret: Secret) -> bool:
+        """Take in a Secret; True when its labels, values or their expiries are different now."""
+        before = self._secrets.get(secret.id)
         if before == secret:
             return False
         self._secrets.put(secret)

@@ -18,7 +18,7 @@ from authz.evaluator import IdentityEvaluator, Turn
 from authz.fields import Fields
 from authz.key_form import KeyForm
 from authz.keys import KeyRing
-from authz.secret import ApiKeySecret
+from authz.secret import Secret
 from authz.selector_match import LabelSelector
 from authz.signatures.base import KNOWN, signature_base
 from authz.signatures.fields import SignatureInput, read_inputs, read_signatures
@@ -118,7 +118,7 @@ class SignedRequestIdentity(IdentityEvaluator):
             _check_body(request)
         return self._spec.form.identity(secret).to_python()
 
-    def _signer(self, covered: SignatureInput) -> ApiKeySecret:
+    def _signer(self, covered: SignatureInput) -> Secret:
         name = covered.parameters.get("keyid")
         if not isinstance(name, str) or covered.parameters.get("alg", ALGORITHM) != ALGORITHM:
             raise Unauthenticated(INVALID)
@@ -130,7 +130,7 @@ class SignedRequestIdentity(IdentityEvaluator):
             raise Unauthenticated(INVALID)
         return secret
 
-    def _signed(self, secret: ApiKeySecret, base: bytes, signature: bytes, wall_ns: int) -> bool:
+    def _signed(self, secret: Secret, base: bytes, signature: bytes, wall_ns: int) -> bool:
         """By any of the Secret's keys that count now."""
         fits = False
         for key in self._spec.form.keys(secret):

@@ -28,8 +28,7 @@ from authz.errors import Unauthenticated
 from authz.evaluator import IdentityEvaluator, Turn
 from authz.fields import Fields
 from authz.opening import Opening
-from authz.secret import SecretId
-from authz.secret_store import Secret
+from authz.secret import Secret, SecretId
 from authz.selector_match import LabelSelector
 from authz.services import Services
 

@@ -1,6 +1,5 @@
 """Evaluators by themselves: read from an entry, opened, and asked as the pipeline asks them."""
 
-import base64
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +14,7 @@ from authz.evaluator import Identified, IdentityEvaluator, Turn
 from authz.fields import Fields
 from authz.kind import Kind
 from authz.opening import Opening
+from authz.secret import read_secret
 from authz.services import Services
 from authz.value_reading import ConditionReader
 
@@ -46,8 +46,8 @@ def opening(services: Services, **specs: Any) -> Opening:
 
 
 def put_secret(services: Services, name: str, **values: str) -> None:
-    data = {key: base64.b64encode(value.encode()).decode() for key, value in values.items()}
-    services.secrets.put(NAMESPACE, name, {}, data)
+    document = {"metadata": {"name": name}, "stringData": values}
+    services.secrets.put(read_secret(NAMESPACE, name, document))
 
 
 def turn(

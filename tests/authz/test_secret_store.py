@@ -1,10 +1,18 @@
 """Secrets by label, and who is told of their changes."""
 
+from authz.secret import read_secret
 from authz.secret_store import SecretStore
 from authz.selector_match import EVERYTHING, LabelSelector, Requirement
 
 CA = LabelSelector(frozenset({("ca", "x")}), ())
 NO_CA = LabelSelector(frozenset(), (Requirement("ca", "DoesNotExist", frozenset()),))
+
+
+def put(
+    store: SecretStore, name: str, labels: dict[str, str], data: dict[str, str], place: str = "shop"
+) -> None:
+    document = {"metadata": {"name": name, "labels": labels}, "stringData": data}
+    store.put(read_secret(place, name, document))
 
 
 def names(store: SecretStore, namespace: str | None, selector: LabelSelector) -> list[str]:
@@ -13,14 +21,14 @@ def names(store: SecretStore, namespace: str | None, selector: LabelSelector) ->
 
 def test_secrets_are_found_by_namespace_and_labels() -> None:
     store = SecretStore()
-    store.put("shop", "a", {"ca": "x", "other": "y"}, {})
-    store.put("shop", "b", {}, {})
-    store.put("else", "c", {"ca": "x"}, {})
+    put(store, "a", {"ca": "x", "other": "y"}, {})
+    put(store, "b", {}, {})
+    put(store, "c", {"ca": "x"}, {}, "else")
     assert names(store, "shop", CA) == ["a"]
     assert names(store, None, CA) == ["a", "c"]
     assert names(store, None, NO_CA) == ["b"]
     assert names(store, "shop", EVERYTHING) == ["a", "b"]
-    store.put("shop", "a", {"ca": "z"}, {})
+    put(store, "a", {"ca": "z"}, {})
     store.remove("else", "c")
     assert names(store, None, CA) == []
 
@@ -33,14 +41,14 @@ def test_watch_is_told_of_secrets_that_match_or_did() -> None:
             ("shop", "shop", CA), ("all", None, CA), ("without", "shop", NO_CA),
         )
     ]  # fmt: skip
-    store.put("shop", "a", {"ca": "x"}, {"k": "dg=="})
+    put(store, "a", {"ca": "x"}, {"k": "v"})
     assert sorted(told) == ["all", "shop"]
-    store.put("shop", "a", {"ca": "x"}, {"k": "dg=="})
-    store.put("shop", "b", {"ca": "y"}, {})
+    put(store, "a", {"ca": "x"}, {"k": "v"})
+    put(store, "b", {"ca": "y"}, {})
     store.remove("shop", "nothing")
     assert len(told) == 2
-    store.put("shop", "a", {"ca": "x"}, {"k": "dw=="})
-    store.put("shop", "a", {}, {"k": "dw=="})
+    put(store, "a", {"ca": "x"}, {"k": "w"})
+    put(store, "a", {}, {"k": "w"})
     assert told[2:].count("shop") == told[2:].count("all") == 2
     assert told.count("without") == 1
     store.remove("shop", "a")
@@ -48,7 +56,7 @@ def test_watch_is_told_of_secrets_that_match_or_did() -> None:
     for watch in watches:
         store.unwatch(watch)
     told.clear()
-    store.put("shop", "a", {"ca": "x"}, {})
+    put(store, "a", {"ca": "x"}, {})
     assert told == []
 
 
@@ -60,6 +68,6 @@ def test_watch_may_end_while_it_is_told() -> None:
         store.unwatch(watch)
 
     watch = store.watch(None, CA, end)
-    store.put("shop", "a", {"ca": "x"}, {})
-    store.put("shop", "a", {"ca": "x"}, {"k": "dg=="})
+    put(store, "a", {"ca": "x"}, {})
+    put(store, "a", {"ca": "x"}, {"k": "v"})
     assert told == ["once"]

@@ -35,6 +35,7 @@ from authz.outgoing.bounds import Destinations, OutgoingBounds
 from authz.outgoing.client import Outgoing
 from authz.outgoing.grpc_channels import Endpoint
 from authz.reading import read_auth_config
+from authz.secret import read_secret
 from authz.services import Services
 from tests.authz.lanes import Clocks, Lanes, check_request, parse
 from tests.authz.pki import SERVER, root
@@ -73,7 +74,8 @@ class Asker:
     def __init__(self, endpoint: str, bounds: OutgoingBounds | None = None, **spicedb: Any) -> None:
         self.outgoing = Outgoing(bounds)
         self.services = Services(outgoing=self.outgoing)
-        self.services.secrets.put("shop", "key", {}, {"token": "cHJlc2hhcmVk"})
+        document = {"metadata": {"name": "key"}, "stringData": {"token": KEY}}
+        self.services.secrets.put(read_secret("shop", "key", document))
         reference = {"sharedSecretRef": {"name": "key", "key": "token"}}
         config = read(endpoint=endpoint, **{**reference, **spicedb})
         spec = config.authorization[0].spec
