@@ -31,16 +31,17 @@ class Services:
     throttle: Throttle | None = None
     secrets: SecretStore = field(default_factory=SecretStore)
     workers: Workers = field(default_factory=Workers)
-    rego: Engine = field(default_factory=EmbeddedEngine)
     managed: LabelSelector = MANAGED
     grpc: GrpcChannels = field(init=False)
     keys: KeyRing = field(init=False)
     providers: Providers = field(init=False)
+    rego: Engine = field(init=False)
 
     def __post_init__(self) -> None:
         self.grpc = GrpcChannels(self.outgoing)
         self.keys = KeyRing(self.identities, self.managed)
         self.providers = Providers(self.outgoing)
+        self.rego = EmbeddedEngine(self.outgoing.send)
 
     async def close(self) -> None:
         """End what runs in the background; called on the event loop."""

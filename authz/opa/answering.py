@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 
 from authz.opa.errors import EvaluationFailed
+from authz.opa.http_send import Send, http_send
 from authz.opa.plain_text import original_value
 from authz.opa.policy import Policy
 from authz.opa.provided import Undefined, provide
@@ -15,11 +16,15 @@ Answer = Mapping[str, object]
 class Answers:
     """static: of the calls that the policy is known to make, by their name in the module.
 
-    asked: of those that it asked for. wall_ns: what time.now_ns() gives.
+    asked: of those that it asked for. wall_ns: what time.now_ns() gives. send: makes the calls of
+    http.send().
     """
 
-    def __init__(self, policy: Policy, document: Mapping[str, object], wall_ns: int) -> None:
+    def __init__(
+        self, policy: Policy, document: Mapping[str, object], wall_ns: int, send: Send
+    ) -> None:
         self._wall_ns = wall_ns
+        self._send = send
         self.static: dict[str, object] = {}
         self.asked: list[tuple[str, Answer]] = []
         for at, call in enumerate(policy.calls):
@@ -28,13 +33,17 @@ class Answers:
             if answer:
                 self.static[f"s{at}"] = answer["value"]
 
-    def answer(self, calls: list[str]) -> None:
-        """Raises EvaluationFailed when there are too many, and Unsupported."""
+    async def answer(self, calls: list[str]) -> None:
+        """Raises EvaluationFailed, also when there are too many, and Unsupported."""
         if len(self.asked) + len(calls) > MOST_CALLS:
             raise EvaluationFailed("the policy calls too many built-ins")
         for call in calls:
             name, arguments = _read(call)
-            self.asked.append((call, self._answer(name, arguments)))
+            if name == "http.send":
+                response = await http_send(self._send, arguments[0])
+                self.asked.append((call, {"value": response}))
+            else:
+                self.asked.append((call, self._answer(name, arguments)))
 
     def _answer(self, name: str, arguments: list[object]) -> Answer:
         try:

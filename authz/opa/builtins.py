@@ -55,6 +55,7 @@ PROVIDED: Mapping[str, int] = {
     "glob.match": 3,
     "hex.decode": 1,
     "hex.encode": 1,
+    "http.send": 1,
     "io.jwt.decode": 1,
     "json.is_valid": 1,
     "json.marshal": 1,

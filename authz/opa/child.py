@@ -10,6 +10,7 @@ import socket
 import struct
 import subprocess
 import sys
+import weakref
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,6 +46,7 @@ class Child:
                 command, stdin=theirs.fileno(), stdout=quiet, stderr=quiet, env={}, cwd="/"
             )
         self.defined: set[int] = set()
+        self._end = weakref.finalize(self, _end, self._socket, self._process)
 
     async def ask(self, operation: bytes, number: int, body: bytes) -> Answer:
         """Raises EngineUnavailable."""
@@ -73,9 +75,14 @@ class Child:
         return Answer(bytes(received[4:5]), bytes(received[5:]))
 
     def kill(self) -> None:
-        self._socket.close()
-        self._process.kill()
-        self._process.wait()
+        """It also ends with this object."""
+        self._end()
+
+
+def _end(channel: socket.socket, process: subprocess.Popen[bytes]) -> None:
+    channel.close()
+    process.kill()
+    process.wait()
 
 
 def _frame(operation: bytes, number: int, body: bytes) -> bytes:

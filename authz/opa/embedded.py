@@ -14,14 +14,14 @@ from _fastpath.text import json_of_value
 from authz.errors import Overloaded
 from authz.opa.answering import Answers
 from authz.opa.builtins import ADVICE
-from authz.opa.child import Child
+from authz.opa.child import Answer, Child
 from authz.opa.errors import (
     EngineUnavailable,
     EvaluationFailed,
     PolicyRefused,
-    RegoError,
     Unsupported,
 )
+from authz.opa.http_send import Send
 from authz.opa.policy import Policy, prepare
 
 CHILDREN = 2
@@ -40,12 +40,17 @@ class _Known:
 
 
 class EmbeddedEngine:
-    """open: from any thread; the rest on the event loop. replaced: children that were killed or
-    ended."""
+    """open: from any thread; the rest on the event loop. send: makes the calls of http.send().
+    replaced: children that were killed or ended."""
 
     def __init__(
-        self, children: int = CHILDREN, waiting: int = WAITING, limit_s: float = LIMIT_S
+        self,
+        send: Send,
+        children: int = CHILDREN,
+        waiting: int = WAITING,
+        limit_s: float = LIMIT_S,
     ) -> None:
+        self.send = send
         self._children = children
         self._most_waiting = waiting
         self._limit_s = limit_s
@@ -56,7 +61,7 @@ class EmbeddedEngine:
         self._turns = asyncio.Semaphore(children)
         self._waiting = 0
         self._free: list[Child] = []
-        self._tasks: set[asyncio.Task[bytes]] = set()
+        self._tasks: set[asyncio.Task[Answer]] = set()
         self._closed = False
         self.replaced = 0
 
@@ -99,9 +104,8 @@ class EmbeddedEngine:
             if not known.users:
                 del self._known[policy]
 
-    async def evaluate(self, policy: Policy, number: int, question: "Question") -> bytes:
-        """The JSON text of the package's value. Raises errors of authz.opa.errors, and
-        Overloaded."""
+    async def run(self, policy: Policy, number: int, body: bytes) -> Answer:
+        """One run of a policy. Raises EvaluationFailed, EngineUnavailable and Overloaded."""
         if self._waiting >= self._most_waiting:
             raise Overloaded
         self._waiting += 1
@@ -110,24 +114,27 @@ class EmbeddedEngine:
         finally:
             self._waiting -= 1
         # A caller that gives up leaves the child its work: it would cost more to replace it.
-        task = asyncio.create_task(self._work(policy, number, question))
+        task = asyncio.create_task(self._work(policy, number, body))
         self._tasks.add(task)
         task.add_done_callback(self._worked)
-        return await asyncio.shield(task)
+        answer = await asyncio.shield(task)
+        if answer.status == b"-":
+            raise EvaluationFailed(answer.body.decode())
+        return answer
 
-    def _worked(self, task: asyncio.Task[bytes]) -> None:
+    def _worked(self, task: asyncio.Task[Answer]) -> None:
         self._tasks.discard(task)
         self._turns.release()
         if not task.cancelled():
             task.exception()  # the caller may be gone
 
-    async def _work(self, policy: Policy, number: int, question: "Question") -> bytes:
+    async def _work(self, policy: Policy, number: int, body: bytes) -> Answer:
         child = self._free.pop() if self._free else Child()
         try:
             if number not in child.defined:
                 await self._define(child, policy, number)
             async with asyncio.timeout(self._limit_s):
-                found = await self._answered(child, number, question)
+                answer = await child.ask(b"E", number, body)
         except BaseException as error:
             child.kill()
             self.replaced += 1
@@ -138,23 +145,7 @@ class EmbeddedEngine:
             child.kill()
         else:
             self._free.append(child)
-        if isinstance(found, RegoError):
-            raise found
-        return found
-
-    async def _answered(self, child: Child, number: int, question: "Question") -> bytes | RegoError:
-        """The result, or why there is none. Raises what makes the child useless."""
-        for _ in range(MOST_RUNS):
-            answer = await child.ask(b"E", number, question.body())
-            if answer.succeeded:
-                return answer.body
-            if answer.status == b"-":
-                return EvaluationFailed(answer.body.decode())
-            try:
-                question.answers.answer(json.loads(answer.body))
-            except RegoError as error:
-                return error
-        return EvaluationFailed("the policy calls too many built-ins")
+        return answer
 
     async def _define(self, child: Child, policy: Policy, number: int) -> None:
         """Also forgets what is not in use any more."""
@@ -180,18 +171,6 @@ class EmbeddedEngine:
             child.kill()
 
 
-class Question:
-    """What a child is asked in one evaluation: the input, and what it has got to know since."""
-
-    def __init__(self, policy: Policy, document: Mapping[str, object], wall_ns: int) -> None:
-        self.answers = Answers(policy, document, wall_ns)
-        self._input = json_of_value(policy.parts.of_document(document))
-
-    def body(self) -> bytes:
-        static, asked = json.dumps(self.answers.static), json.dumps(self.answers.asked)
-        return f'{{"input":{self._input},"static":{static},"answers":{asked}}}'.encode()
-
-
 class EmbeddedPolicy:
     """Implements authz.opa.engine.OpenPolicy."""
 
@@ -205,14 +184,26 @@ class EmbeddedPolicy:
 
     async def evaluate(self, document: Mapping[str, object], wall_ns: int) -> Mapping[str, object]:
         try:
-            question = Question(self._policy, document, wall_ns)
-            answer = await self._engine.evaluate(self._policy, self.number, question)
+            answer = await self._evaluated(document, wall_ns)
         except ValueError as error:
             raise EvaluationFailed("the input cannot be given to the policy") from error
         except Unsupported as error:
             raise EvaluationFailed(f"the embedded engine has no {error}; {ADVICE}") from error
         value = json.loads(answer, parse_int=float)
         return value if isinstance(value, dict) else {}
+
+    async def _evaluated(self, document: Mapping[str, object], wall_ns: int) -> bytes:
+        """The JSON text of the package's value."""
+        answers = Answers(self._policy, document, wall_ns, self._engine.send)
+        given = json_of_value(self._policy.parts.of_document(document))
+        for _ in range(MOST_RUNS):
+            static, asked = json.dumps(answers.static), json.dumps(answers.asked)
+            body = f'{{"input":{given},"static":{static},"answers":{asked}}}'.encode()
+            answer = await self._engine.run(self._policy, self.number, body)
+            if answer.succeeded:
+                return answer.body
+            await answers.answer(json.loads(answer.body))
+        raise EvaluationFailed("the policy calls too many built-ins")
 
     def close(self) -> None:
         self._engine.release(self._policy)

@@ -8,6 +8,7 @@ import pytest
 from authz.errors import Overloaded
 from authz.opa.embedded import EmbeddedEngine
 from authz.opa.errors import EngineUnavailable, EvaluationFailed, PolicyRefused
+from tests.authz.opa.conftest import nobody
 
 NOW = 1_790_000_000 * 10**9
 GET: dict[str, object] = {"request": {"method": "GET", "headers": {"x-a": "1"}}}
@@ -202,7 +203,7 @@ def test_equal_policies_are_one(engine: EmbeddedEngine) -> None:
 
 
 async def test_an_endless_policy_ends() -> None:
-    engine = EmbeddedEngine(children=1, limit_s=0.3)
+    engine = EmbeddedEngine(nobody, children=1, limit_s=0.3)
     endless = engine.open("allow { count([1 | input.a[_] == x; x := input.a[_]]) > 0 }", "v0")
     quick = engine.open("allow { true }", "v0")
     assert (await quick.evaluate({}, NOW))["allow"] is True
@@ -214,7 +215,7 @@ async def test_an_endless_policy_ends() -> None:
 
 
 async def test_a_child_that_ends_is_replaced() -> None:
-    engine = EmbeddedEngine(children=1)
+    engine = EmbeddedEngine(nobody, children=1)
     policy = engine.open("allow { true }", "v0")
     assert (await policy.evaluate({}, NOW))["allow"] is True
     (child,) = engine.idle
@@ -227,7 +228,7 @@ async def test_a_child_that_ends_is_replaced() -> None:
 
 
 async def test_a_caller_that_gives_up_costs_no_child() -> None:
-    engine = EmbeddedEngine(children=1)
+    engine = EmbeddedEngine(nobody, children=1)
     policy = engine.open("allow { input.x }", "v0")
     caller = asyncio.create_task(policy.evaluate({"x": 1}, NOW))
     await asyncio.sleep(0)
@@ -240,7 +241,7 @@ async def test_a_caller_that_gives_up_costs_no_child() -> None:
 
 
 async def test_too_many_waiting_are_refused() -> None:
-    engine = EmbeddedEngine(children=1, waiting=1)
+    engine = EmbeddedEngine(nobody, children=1, waiting=1)
     policy = engine.open("allow { true }", "v0")
     calls = [asyncio.create_task(policy.evaluate({}, NOW)) for _ in range(4)]
     found = await asyncio.gather(*calls, return_exceptions=True)

@@ -1,5 +1,6 @@
 """Authorization `opa` in a whole check: reference §2.13 and case 40."""
 
+import json
 from collections.abc import AsyncIterator
 
 import pytest
@@ -64,8 +65,8 @@ async def test_only_true_grants(lanes: CallingLanes, value: str) -> None:
 
 
 async def test_a_policy_that_is_refused_says_why(lanes: CallingLanes) -> None:
-    (fault,) = lanes.configure(_entry("{rego: 'allow { http.send({}) }'}"))
-    assert "http.send() is not a function of this engine" in fault
+    (fault,) = lanes.configure(_entry("{rego: 'allow { net.lookup_ip_addr(`x`) }'}"))
+    assert "net.lookup_ip_addr() is not a function of this engine" in fault
     assert "--rego-engine" in fault
     assert (await lanes.call()).http_status == 503
 
@@ -95,3 +96,40 @@ async def test_no_policy_denies(
     assert not lanes.configure(_entry(f"{{externalPolicy: {{url: '{backend.url}/p'}}}}"))
     denied = await lanes.call()
     assert (denied.http_status, denied.reason) == (403, "the policy is not available")
+
+
+async def test_a_policy_that_asks_elsewhere(lanes: CallingLanes, backend: Backend) -> None:
+    backend.says("/who", {"admin": True}, status=201)
+    rego = f"""
+      answer := http.send({{"method": "post", "url": "{backend.url}/who",
+        "headers": {{"x-a": input.request.method}}, "body": {{"path": input.request.url_path}}}})
+      allow {{ answer.body.admin }}
+      status := answer.status_code
+      missing := http.send({{"method": "GET", "url": "http://127.0.0.1:1/",
+        "raise_error": false}}).status_code"""
+    assert not lanes.configure(_entry(f"{{allValues: true, rego: {json.dumps(rego)}}}"))
+    granted = await lanes.call()
+    assert granted.http_status == 200
+    assert granted.metadata["shown"]["it"]["status"] == 201
+    assert granted.metadata["shown"]["it"]["missing"] == 0
+    (seen,) = backend.seen
+    assert (seen.method, seen.headers["x-a"]) == ("POST", "GET")
+    assert (seen.headers["content-type"], seen.body) == ("application/json", b'{"path":"/toys"}')
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ('"url": "http://127.0.0.1:1/"', "http.send() failed: the connection failed"),
+        ('"url": "file:///etc/passwd"', "http.send() failed: "),
+        ('"url": "http://x/", "tls_ca_cert": "x"', "the embedded engine has no http.send() with"),
+        ('"url": "http://x/", "timeout": "soon"', "http.send() takes a duration as timeout"),
+        ('"url": 7', "http.send() takes a method, a url and headers"),
+    ],
+)
+async def test_a_call_that_fails_denies(lanes: CallingLanes, options: str, reason: str) -> None:
+    rego = f'allow {{ not http.send({{"method": "GET", {options}}}).nothing }}'
+    assert not lanes.configure(_entry(f"{{rego: '{rego}'}}"))
+    denied = await lanes.call()
+    assert denied.http_status == 403
+    assert denied.reason.startswith(reason)
