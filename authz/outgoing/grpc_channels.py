@@ -1,5 +1,6 @@
 """gRPC to other servers, within the same bounds as HTTP: pooled channels, guarded addresses."""
 
+import asyncio
 import re
 import ssl
 from collections import OrderedDict
@@ -13,7 +14,7 @@ import grpc.aio
 from yarl import URL
 
 from authz.outgoing.client import Outgoing
-from authz.outgoing.errors import ConnectionFailed, TimedOut
+from authz.outgoing.errors import ConnectionFailed, OutgoingError, TimedOut
 
 T = TypeVar("T")
 MOST_CHANNELS = 256
@@ -51,8 +52,8 @@ class Endpoint:
 
 
 class GrpcChannels:
-    """One channel per endpoint, used on the event loop of `outgoing`. A channel whose connection
-    failed is replaced by one to the addresses that the host has then."""
+    """One channel per endpoint, used on the event loop of `outgoing`. A channel that lost its
+    connection is replaced by one to the addresses that the host has then."""
 
     def __init__(self, outgoing: Outgoing) -> None:
         self._outgoing = outgoing
@@ -74,16 +75,30 @@ class GrpcChannels:
             channel = await self._channel(endpoint)
             try:
                 return await method(channel)
+            except asyncio.CancelledError as error:
+                if _is_cancelled():
+                    raise
+                raise ConnectionFailed from error  # the channel was closed meanwhile
             except grpc.aio.AioRpcError as error:
                 if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
                     raise TimedOut from error
                 if error.code() is not grpc.StatusCode.UNAVAILABLE:
                     raise
-                await self._drop(endpoint, channel)
+                if channel.get_state() is not grpc.ChannelConnectivity.READY:
+                    await self._drop(endpoint, channel)
                 raise ConnectionFailed from error
 
-        end = self._outgoing.end(timeout_s, deadline)
-        return await self._outgoing.guarded(endpoint.url, end, exchange)
+        end, outcomes = self._outgoing.end(timeout_s, deadline), self._outgoing.outcomes
+        try:
+            answer = await self._outgoing.guarded(endpoint.url, end, exchange)
+        except OutgoingError as error:
+            outcomes[error.outcome] += 1
+            raise
+        except grpc.aio.AioRpcError:
+            outcomes["answered"] += 1
+            raise
+        outcomes["answered"] += 1
+        return answer
 
     async def close(self) -> None:
         channels, self._channels = self._channels, OrderedDict()
@@ -125,6 +140,11 @@ class GrpcChannels:
         if len(self._channels) > MOST_CHANNELS:
             _, channel = self._channels.popitem(last=False)
             await channel.close(None)
+
+
+def _is_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def _target(addresses: list[str], port: int) -> str:

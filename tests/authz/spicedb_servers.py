@@ -31,6 +31,7 @@ class SpiceDbInside(PermissionsServiceServicer):
     asked: list[str] = field(default_factory=list)
     authorizations: list[str | None] = field(default_factory=list)
     peers: set[str] = field(default_factory=set)
+    arrived: asyncio.Event = field(default_factory=asyncio.Event)
     held: asyncio.Event | None = None
     endpoint: str = ""
 
@@ -43,6 +44,7 @@ class SpiceDbInside(PermissionsServiceServicer):
             f"@{subject.object_type}:{subject.object_id}"
         )
         self.asked.append(question)
+        self.arrived.set()
         self.peers.add(context.peer())
         metadata = dict(context.invocation_metadata() or ())
         self.authorizations.append(metadata.get("authorization"))

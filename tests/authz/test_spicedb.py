@@ -125,6 +125,7 @@ async def test_connection_is_kept_and_shared() -> None:
         await asyncio.gather(*(asker.ask("emilia", f"p{n}") for n in range(20)))
         assert await asker.ask("emilia", "p1")
     assert (len(server.asked), len(server.peers)) == (21, 1)
+    assert asker.outgoing.outcomes == {"answered": 21}
 
 
 async def test_without_a_secret_no_authorization_is_sent() -> None:
@@ -139,11 +140,38 @@ async def test_server_that_went_is_found_again() -> None:
         await asker.ask("emilia", "p1")
     reason = "SpiceDB could not be asked: the connection failed"
     assert await asker.ask("emilia", "p1") == reason
+    assert asker.outgoing.outcomes["connection_failed"] == 1
     port = int(first.endpoint.rpartition(":")[2])
     async with spicedb_inside(port=port) as second:
         second.granted = {"post:p1#read@user:emilia"}
         assert isinstance(await asker.ask("emilia", "p1"), dict)
     await asker.services.close()
+
+
+async def test_call_that_fails_leaves_others_on_the_connection_alone() -> None:
+    async with spicedb_inside() as server, Asker(server.endpoint) as asker:
+        server.granted = {"post:p1#read@user:emilia"}
+        server.held = asyncio.Event()
+        first = asyncio.create_task(asker.ask("emilia", "p1"))
+        await asyncio.wait_for(server.arrived.wait(), 5)
+        held, server.held = server.held, None
+        server.failure = grpc.StatusCode.UNAVAILABLE, "busy"
+        assert await asker.ask("emilia", "p2") == (
+            "SpiceDB could not be asked: the connection failed"
+        )
+        server.failure = None
+        held.set()
+        assert isinstance(await first, dict)
+
+
+async def test_channel_that_is_closed_fails_its_calls() -> None:
+    async with spicedb_inside() as server, Asker(server.endpoint) as asker:
+        server.held = asyncio.Event()
+        call = asyncio.create_task(asker.ask("emilia", "p1"))
+        await asyncio.wait_for(server.arrived.wait(), 5)
+        await asker.services.grpc.close()
+        assert await call == "SpiceDB could not be asked: the connection failed"
+        server.held.set()
 
 
 async def test_deadline_of_the_caller_ends_the_call() -> None:
