@@ -29,7 +29,7 @@ from _fastpath.check_codec import decode_check_request
 from authz.config import AuthConfig
 from authz.errors import Denied, InvalidAuthConfig
 from authz.evaluator import Turn
-from authz.evaluators.spicedb import SpiceDb, SpiceDbAuthorization, open_spicedb
+from authz.evaluators.spicedb import SpiceDb, open_spicedb
 from authz.opening import Opening
 from authz.outgoing.bounds import Destinations, OutgoingBounds
 from authz.outgoing.client import Outgoing
@@ -81,7 +81,7 @@ class Asker:
         spec = config.authorization[0].spec
         assert isinstance(spec, SpiceDb)
         opening = Opening("shop/posts", "shop", "perm", self.services, {})
-        self.evaluator: SpiceDbAuthorization = open_spicedb(spec, opening)
+        self.evaluator = open_spicedb(spec, opening)
 
     async def ask(self, user: str, post: str, deadline: float | None = None) -> object:
         """The result, or the reason of the denial."""
