@@ -50,7 +50,7 @@ async def verified_token(items: Sequence[Item], turn: Turn) -> Evidence:
         credential = turn.request.credential(place.place, place.name)
         if credential is None:
             continue
-        if item.evaluator.remembers(credential, turn.wall_ns):
+        if item.evaluator.verifier.remembers(credential, turn.wall_ns):
             return NOTHING
         try:
             await item.evaluator.identify(turn, credential)

@@ -7,6 +7,7 @@ from _fastpath.remembered import RememberedTable
 from _fastpath.throttle import Throttle
 from authz.callback_room import CallbackRoom
 from authz.jwt.providers import Providers
+from authz.jwt.verifier import TokenVerifiers
 from authz.keys import KeyRing
 from authz.kubernetes_api import KubernetesApi
 from authz.opa.embedded import EmbeddedEngine
@@ -35,12 +36,14 @@ class Services:
     grpc: GrpcChannels = field(init=False)
     keys: KeyRing = field(init=False)
     providers: Providers = field(init=False)
+    verifiers: TokenVerifiers = field(init=False)
     rego: Engine = field(init=False)
 
     def __post_init__(self) -> None:
         self.grpc = GrpcChannels(self.outgoing)
         self.keys = KeyRing(self.identities, self.managed)
         self.providers = Providers(self.outgoing)
+        self.verifiers = TokenVerifiers(self.providers, self.remembered)
         self.rego = EmbeddedEngine(self.outgoing.send)
 
     async def close(self) -> None:

@@ -5,6 +5,7 @@ of a refusal how far decryption came. Compressed envelopes are refused: a small 
 giant.
 """
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -35,33 +36,36 @@ _EXPECTED = "expected a private RSA key in PEM, or a JWK with one or with a shar
 
 @dataclass(frozen=True, slots=True)
 class DecryptionKey:
-    """algorithms: the `alg` of envelopes that it opens. key: as python-jose takes it."""
+    """algorithms: the `alg` of envelopes that it opens. key: as python-jose takes it. digest: of
+    the text it was read from, which tells equal keys."""
 
     algorithms: frozenset[str]
-    key: RSAPrivateKey | bytes = field(repr=False)
+    key: RSAPrivateKey | bytes = field(repr=False, compare=False)
+    digest: bytes = field(repr=False)
 
 
 def read_decryption_key(text: bytes) -> DecryptionKey:
     """A private RSA key in PEM, or a JWK (RFC 7517 §4) of `kty` RSA or oct. Raises ValueError,
     which quotes nothing."""
+    digest = hashlib.blake2b(text, digest_size=16).digest()
     try:
         if text.lstrip().startswith(b"-----BEGIN "):
-            return _rsa(load_pem_private_key(text, None))
+            return _rsa(load_pem_private_key(text, None), digest)
         members = read_json(text)
         if isinstance(members, dict) and members.get("kty") == "RSA":
-            return _rsa(RSAAlgorithm.from_jwk(members))
+            return _rsa(RSAAlgorithm.from_jwk(members), digest)
         if isinstance(members, dict) and members.get("kty") == "oct":
             key = decode_segment(str(members.get("k", "")).encode())
-            return DecryptionKey(SHARED_ALGORITHMS[len(key)], key)
+            return DecryptionKey(SHARED_ALGORITHMS[len(key)], key, digest)
     except (ValueError, TypeError, LookupError, PyJWTError):
         pass
     raise ValueError(_EXPECTED)
 
 
-def _rsa(key: object) -> DecryptionKey:
+def _rsa(key: object, digest: bytes) -> DecryptionKey:
     if not isinstance(key, RSAPrivateKey) or key.key_size not in RSA_BITS:
         raise ValueError
-    return DecryptionKey(RSA_ALGORITHMS, key)
+    return DecryptionKey(RSA_ALGORITHMS, key, digest)
 
 
 def is_envelope(token: bytes) -> bool:

@@ -128,6 +128,27 @@ async def test_remembered_token_of_one_entry_is_unknown_to_another(door: Door) -
     assert len(door.lanes.services.remembered) == 0
 
 
+async def test_token_is_verified_once_for_all_who_accept_the_same(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good = token({**CLAIMS, "aud": "toys"}, kid="a")
+    door.config({"audiences": ["toys"]})
+    assert await door.sub(good) == "ann"
+    monkeypatch.setattr("authz.jwt.verifier.verify", None)
+    door.config_of(
+        {
+            "idp": {"jwt": {"issuerUrl": door.backend.url}, "priority": 1},
+            "key": {"apiKey": {"selector": {}}},
+        },
+        {"idp": {"audiences": ["toys"]}},
+    )
+    assert await door.sub(good) == "ann"
+    monkeypatch.undo()
+    door.config()
+    assert await door.sub(good) == "ann"
+    assert len(door.lanes.services.remembered) == 1
+
+
 async def test_new_key_is_believed_and_a_withdrawn_one_is_not(door: Door) -> None:
     door.config()
     old, new = token(kid="a"), token(number=1, kid="b")
@@ -183,7 +204,7 @@ async def test_refused_token_is_not_verified_again_and_again(
     bad = token(number=1, kid="a")
     for _ in range(8):
         assert await door.reason(bad) == NOT_SIGNED
-    monkeypatch.setattr("authz.evaluators.jwt.verify", None)
+    monkeypatch.setattr("authz.jwt.verifier.verify", None)
     assert await door.reason(bad) == NOT_SIGNED
     monkeypatch.undo()
     assert await door.sub(token(kid="a")) == "ann"
@@ -255,6 +276,9 @@ async def test_encrypted_tokens(door: Door) -> None:
     assert await door.reason(forged) == NOT_SIGNED
     twice = jwe.encrypt(wrapped, public, "A256GCM", "RSA-OAEP")
     assert "expected 3 parts got 5" in await door.reason(twice)
+    door.config()
+    assert "expected 3 parts got 5" in await door.reason(wrapped)
+    door.config(options)
     bare = jwe.encrypt(json.dumps(CLAIMS), public, "A256GCM", "RSA-OAEP")
     assert "malformed jwt" in await door.reason(bare)
 
