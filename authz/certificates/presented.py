@@ -69,8 +69,8 @@ def from_xfcc(header: str) -> Presented:
 def from_client_cert(header: str, chain: str = "") -> Presented:
     """Out of Client-Cert, and Client-Cert-Chain if given (RFC 9440). Raises Unauthenticated."""
     try:
-        encoded = [_byte_sequence(header)]
-        encoded += [_byte_sequence(item) for item in chain.split(",") if chain]
+        items = [header, *(chain.split(",") if chain else ())]
+        encoded = [_byte_sequence(item) for item in items[: MOST_CERTIFICATES + 1]]
     except ValueError as error:
         reason = f"failed to extract certificate from Client-Cert header: {error}"
         raise Unauthenticated(reason) from error

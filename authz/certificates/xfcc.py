@@ -7,7 +7,8 @@ quotes, which hide both (Envoy: HTTP connection manager, headers, x-forwarded-cl
 import re
 from collections.abc import Mapping
 
-_TOKEN = re.compile(r'"(?:\\.|[^"\\])*"|[,;]|[^",;]+|"', re.DOTALL)
+MOST_PAIRS = 64
+_PAIR = re.compile(r'(?:[^",;]++|"(?:\\.|[^"\\])*+")*+', re.DOTALL)
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _ONCE = ("cert", "chain")
 
@@ -32,18 +33,20 @@ def read_first_element(header: str) -> Mapping[str, str]:
 
 
 def _first_element(header: str) -> list[str]:
-    pairs = [""]
-    for found in _TOKEN.finditer(header):
-        token = found[0]
-        if token == '"':
+    """The pairs up to the first comma that follows something."""
+    header, at = header.lstrip(","), 0
+    pairs: list[str] = []
+    while len(pairs) < MOST_PAIRS:
+        pair = _PAIR.match(header, at)
+        pairs.append("" if pair is None else pair[0])
+        at += len(pairs[-1])
+        separator = header[at : at + 1]
+        if separator == '"':
             raise ValueError("XFCC header has a quote without end")
-        if token == "," and pairs != [""]:
-            break
-        if token == ";":
-            pairs.append("")
-        elif token != ",":
-            pairs[-1] += token
-    return pairs
+        if separator != ";":
+            return pairs
+        at += 1
+    raise ValueError("XFCC header has too many pairs in one element")
 
 
 def _unquoted(value: str) -> str:

@@ -110,6 +110,7 @@ def test_xfcc_chain_beside_cert_leads_to_the_root() -> None:
         (f"Hash=a,Cert={LEAF.escaped}", "client certificate not found in XFCC header"),
         (f"Cert=;Chain=,Cert={LEAF.escaped}", "client certificate not found in XFCC header"),
         (f'Cert="{LEAF.escaped}', "XFCC header has a quote without end"),
+        (";" * 64, "XFCC header has too many pairs in one element"),
         (f"Cert={LEAF.escaped};cert=x", "XFCC header has more than one Cert in one element"),
         (
             'Cert="%ZZ"',
