@@ -1,6 +1,8 @@
 """What the evaluators of all AuthConfigs share: one set per process."""
 
 from dataclasses import dataclass, field
+from importlib import import_module
+from typing import TYPE_CHECKING
 
 from _fastpath.identity import IdentityTable
 from _fastpath.remembered import RememberedTable
@@ -13,10 +15,12 @@ from authz.kubernetes_api import KubernetesApi
 from authz.opa.embedded import EmbeddedEngine
 from authz.opa.engine import Engine
 from authz.outgoing.client import Outgoing
-from authz.outgoing.grpc_channels import GrpcChannels
 from authz.secret_store import SecretStore
 from authz.selector_match import MANAGED, LabelSelector
 from authz.workers import Workers
+
+if TYPE_CHECKING:
+    from authz.outgoing.grpc_channels import GrpcChannels
 
 
 @dataclass(slots=True)
@@ -33,25 +37,34 @@ class Services:
     secrets: SecretStore = field(default_factory=SecretStore)
     workers: Workers = field(default_factory=Workers)
     managed: LabelSelector = MANAGED
-    grpc: GrpcChannels = field(init=False)
     keys: KeyRing = field(init=False)
     providers: Providers = field(init=False)
     verifiers: TokenVerifiers = field(init=False)
     rego: Engine = field(init=False)
+    _grpc: "GrpcChannels | None" = field(init=False, default=None)
 
     def __post_init__(self) -> None:
-        self.grpc = GrpcChannels(self.outgoing)
         self.keys = KeyRing(self.identities, self.managed)
         self.providers = Providers(self.outgoing)
         self.verifiers = TokenVerifiers(self.providers, self.remembered)
         self.rego = EmbeddedEngine(self.outgoing.send)
+
+    @property
+    def grpc(self) -> "GrpcChannels":
+        """Made with the first AuthConfig that asks for it: grpcio is large."""
+        if self._grpc is None:
+            module = import_module("authz.outgoing.grpc_channels")
+            made: GrpcChannels = module.GrpcChannels(self.outgoing)
+            self._grpc = made
+        return self._grpc
 
     async def close(self) -> None:
         """End what runs in the background; called on the event loop."""
         self.workers.close()
         self.providers.stop()
         await self.rego.close()
-        await self.grpc.close()
+        if self._grpc is not None:
+            await self._grpc.close()
         await self.kubernetes.close()
         await self.callbacks.close()
         await self.outgoing.close()

@@ -1,12 +1,12 @@
 """The transports that can host the gRPC methods."""
 
 from collections.abc import Awaitable, Sequence
+from importlib import import_module
 from typing import Protocol
 
 from _fastpath.bounds import Bounds
 from _fastpath.rpc import Method
 from _fastpath.server import Server
-from tollhouse.grpcio_transport import GrpcioServer
 from tollhouse.settings import Transport
 
 
@@ -29,5 +29,9 @@ class GrpcServer(Protocol):
 def open_server(
     transport: Transport, methods: Sequence[Method], *, threads: int, bounds: Bounds
 ) -> GrpcServer:
-    kind = GrpcioServer if transport is Transport.GRPCIO else Server
-    return kind(methods, threads=threads, bounds=bounds)
+    if transport is Transport.GRPCIO:
+        # Few ask for it, and grpcio is large.
+        module = import_module("tollhouse.grpcio_transport")
+        opened: GrpcServer = module.GrpcioServer(methods, threads=threads, bounds=bounds)
+        return opened
+    return Server(methods, threads=threads, bounds=bounds)

@@ -12,7 +12,7 @@ from authz.errors import Unavailable
 from authz.evaluator import AuthorizationEvaluator
 from authz.fields import Fields
 from authz.opening import Opening
-from authz.outgoing.grpc_channels import Endpoint
+from authz.outgoing.endpoint import Endpoint
 from authz.value import Value
 
 

@@ -1,54 +1,22 @@
 """gRPC to other servers, within the same bounds as HTTP: pooled channels, guarded addresses."""
 
 import asyncio
-import re
 import ssl
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 import grpc
 import grpc.aio
-from yarl import URL
 
 from authz.outgoing.client import Outgoing
+from authz.outgoing.endpoint import Endpoint
 from authz.outgoing.errors import ConnectionFailed, OutgoingError, TimedOut
 
 T = TypeVar("T")
 MOST_CHANNELS = 256
 LARGEST_MESSAGE = 1 << 20
-DEFAULT_PORT = 443
-_ENDPOINT = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::([0-9]{1,5}))?")
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """insecure: without TLS."""
-
-    host: str
-    port: int
-    insecure: bool
-
-    @classmethod
-    def of(cls, text: str, insecure: bool) -> "Endpoint":
-        """Out of `host:port`, IPv6 in brackets. Raises ValueError."""
-        found = _ENDPOINT.fullmatch(text)
-        port = int((found and found[2]) or DEFAULT_PORT)
-        if found is None or not 0 < port < 1 << 16:
-            raise ValueError("expected host:port")
-        return cls(found[1].strip("[]"), port, insecure)
-
-    @property
-    def url(self) -> URL:
-        scheme = "grpc" if self.insecure else "grpcs"
-        return URL.build(scheme=scheme, host=self.host, port=self.port)
-
-    @property
-    def authority(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{host}:{self.port}"
 
 
 class GrpcChannels:

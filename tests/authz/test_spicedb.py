@@ -33,7 +33,7 @@ from authz.evaluators.spicedb import SpiceDb, open_spicedb
 from authz.opening import Opening
 from authz.outgoing.bounds import Destinations, OutgoingBounds
 from authz.outgoing.client import Outgoing
-from authz.outgoing.grpc_channels import Endpoint
+from authz.outgoing.endpoint import Endpoint
 from authz.reading import read_auth_config
 from authz.secret import read_secret
 from authz.services import Services

@@ -13,8 +13,8 @@ from _fastpath.counters import Mode
 from _fastpath.limit_spec import Fail
 from ratelimit.clock import now
 from tests.redis.stores import hit
+from tollhouse.redis_storage import RedisStorage
 from tollhouse.settings import RedisMode, Storage, StorageSettings
-from tollhouse.storage import RedisStorage
 
 
 async def main(url: str, most: int) -> None:

@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 # Libraries that few configurations need, each a good part of a second or of 30 MB.
-LATER = {"authzed", "kubernetes_asyncio"}
+LATER = {"authzed", "grpc", "kubernetes_asyncio", "redis", "regopy"}
 
 
 def test_start_loads_what_every_configuration_needs() -> None:

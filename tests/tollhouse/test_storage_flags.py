@@ -11,8 +11,8 @@ from tollhouse import cli
 from tollhouse.errors import RedisUnreachable, UsageError
 from tollhouse.limitador_command import masked
 from tollhouse.limitador_flags import parse
+from tollhouse.redis_storage import redis_settings
 from tollhouse.settings import RedisMode, ServeSettings, Storage, StorageSettings
-from tollhouse.storage import redis_settings
 from tollhouse.storage_flags import STORAGE_FLAGS
 
 URL = "redis://127.0.0.1:1"
