@@ -28,7 +28,10 @@ class Answers:
         self.static: dict[str, object] = {}
         self.asked: list[tuple[str, Answer]] = []
         for at, call in enumerate(policy.calls):
-            arguments = [_argument(argument, document) for argument in call.arguments]
+            try:
+                arguments = [_argument(argument, document) for argument in call.arguments]
+            except LookupError:
+                continue
             answer = self._answer(call.name, arguments)
             if answer:
                 self.static[f"s{at}"] = answer["value"]
@@ -62,10 +65,13 @@ def _read(call: str) -> tuple[str, list[object]]:
 
 
 def _argument(argument: tuple[str, ...] | str, document: Mapping[str, object]) -> object:
-    """None where the input lacks the part: no provided built-in but to_number takes null."""
+    """Raises LookupError where the input lacks the part: then the call is undefined, whatever it
+    would make of null."""
     if isinstance(argument, str):
         return argument
     value: object = document
     for step in argument:
-        value = value.get(step) if isinstance(value, Mapping) else None
+        if not isinstance(value, Mapping):
+            raise LookupError(step)
+        value = value[step]
     return value

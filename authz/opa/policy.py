@@ -185,7 +185,8 @@ class _Editor:
         ranges = arguments(self._tokens, found.after)
         if len(ranges) != PROVIDED[name]:
             raise PolicyRefused(f"{name}() takes {PROVIDED[name]} arguments", token.line)
-        static = self._static_arguments(ranges)
+        # http.send waits for another server, so it is asked for when the policy comes to it.
+        static = None if name == "http.send" else self._static_arguments(ranges)
         end = self._tokens[closing(self._tokens, found.after)].end
         if static is not None:
             call = StaticCall(name, static)

@@ -28,6 +28,8 @@ from authz.opa.provided_text import (
 from authz.opa.provided_time import clock, date, duration_ns, rfc3339_ns, weekday
 
 MOST_CHARACTERS = 1024 * 1024
+MAPPED_BITS = 96  # of an IPv6 address before the IPv4 address inside it
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Function = Callable[..., object]
 
 
@@ -95,9 +97,17 @@ def _marshal(value: object) -> str:
     return text
 
 
+def _unmarshal(data: str | bytes) -> object:
+    return json.loads(data, parse_constant=_no_json)
+
+
+def _no_json(name: str) -> object:
+    raise ValueError(f"{name} is not JSON")
+
+
 def _is_json(text: object) -> bool:
     try:
-        json.loads(_text(text))
+        _unmarshal(_text(text))
     except ValueError:
         return False
     return True
@@ -114,7 +124,7 @@ def _jwt_decode(token: object) -> list[object]:
 
 
 def _object(data: bytes) -> Mapping[str, object]:
-    value = json.loads(data)
+    value = _unmarshal(data)
     if not isinstance(value, dict):
         raise TypeError("expected an object")
     return value
@@ -123,7 +133,16 @@ def _object(data: bytes) -> Mapping[str, object]:
 def _network(text: object) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
     if "/" not in _text(text) or "." in _text(text).partition("/")[2]:
         raise ValueError("expected an address and a prefix length")
-    return ipaddress.ip_network(_text(text), strict=False)
+    network = ipaddress.ip_network(_text(text), strict=False)
+    inner = _inner_ipv4(network.network_address)
+    if inner is None or network.prefixlen < MAPPED_BITS:
+        return network
+    return ipaddress.IPv4Network((inner, network.prefixlen - MAPPED_BITS))
+
+
+def _inner_ipv4(address: Address) -> ipaddress.IPv4Address | None:
+    """An IPv4 address inside an IPv6 address counts as what it is, as Go has it."""
+    return address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
 
 
 def _cidr_contains(cidr: object, other: object) -> bool:
@@ -133,7 +152,8 @@ def _cidr_contains(cidr: object, other: object) -> bool:
         if inner.version != outer.version or inner.prefixlen < outer.prefixlen:
             return False
         return inner.network_address in outer
-    return ipaddress.ip_address(_text(other)) in outer
+    address = ipaddress.ip_address(_text(other))
+    return (_inner_ipv4(address) or address) in outer
 
 
 def _cidr_is_valid(text: object) -> bool:
@@ -221,7 +241,7 @@ FUNCTIONS: Mapping[str, Function] = {
     "io.jwt.decode": _jwt_decode,
     "json.is_valid": _is_json,
     "json.marshal": _marshal,
-    "json.unmarshal": lambda text: json.loads(_text(text)),
+    "json.unmarshal": lambda text: _unmarshal(_text(text)),
     "lower": lambda text: _each(str.lower, text),
     "net.cidr_contains": _cidr_contains,
     "net.cidr_intersects": lambda a, b: _network(a).overlaps(_network(b)),

@@ -103,7 +103,7 @@ class Printed:
         text = os.pread(self._file, size, 0).decode()
         os.ftruncate(self._file, 0)
         os.lseek(self._file, 0, os.SEEK_SET)
-        found = dict.fromkeys(text.splitlines())
+        found = dict.fromkeys(text.split("\n"))  # no other line end is escaped in texts
         return [line.removeprefix(CALL) for line in found if line.startswith(CALL)]
 
 

@@ -248,3 +248,18 @@ async def test_too_many_waiting_are_refused() -> None:
     assert [type(each) for each in found].count(Overloaded) >= 1
     assert {"allow": True} in found
     await engine.close()
+
+
+@pytest.mark.parametrize("text", ["MALLORY\u2028", "MALLORY\x85x", "x\x1cMALLORY"])
+async def test_line_ends_of_unicode_are_no_ends_of_calls(engine: EmbeddedEngine, text: str) -> None:
+    rego = 'name := input.name\nallow { not contains(lower(name), "mallory") }'
+    assert await values(engine, rego, {"name": text}) == {"allow": False, "name": text}
+
+
+async def test_a_call_of_another_server_is_never_left_out(engine: EmbeddedEngine) -> None:
+    with pytest.raises(EvaluationFailed, match="takes a method"):
+        await values(
+            engine,
+            "allow { not http.send(input.call).body.denied }",
+            {"call": {"url": 7}},
+        )
