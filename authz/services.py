@@ -12,7 +12,7 @@ from authz.jwt.providers import Providers
 from authz.jwt.verifier import TokenVerifiers
 from authz.keys import KeyRing
 from authz.kubernetes_api import KubernetesApi
-from authz.opa.embedded import EmbeddedEngine
+from authz.opa.choice import RegoSettings, engine_of
 from authz.opa.engine import Engine
 from authz.outgoing.client import Outgoing
 from authz.secret_store import SecretStore
@@ -36,6 +36,7 @@ class Services:
     throttle: Throttle | None = None
     secrets: SecretStore = field(default_factory=SecretStore)
     workers: Workers = field(default_factory=Workers)
+    rego_settings: RegoSettings = field(default_factory=RegoSettings)
     managed: LabelSelector = MANAGED
     keys: KeyRing = field(init=False)
     providers: Providers = field(init=False)
@@ -47,7 +48,7 @@ class Services:
         self.keys = KeyRing(self.identities, self.managed)
         self.providers = Providers(self.outgoing)
         self.verifiers = TokenVerifiers(self.providers, self.remembered)
-        self.rego = EmbeddedEngine(self.outgoing.send)
+        self.rego = engine_of(self.rego_settings, self.outgoing.send)
 
     @property
     def grpc(self) -> "GrpcChannels":

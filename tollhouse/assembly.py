@@ -90,6 +90,7 @@ class Assembly:
         self.services = Services(
             identities=identities,
             outgoing=Outgoing(settings.outgoing),
+            rego_settings=settings.rego,
             managed=settings.watched.secrets,
             throttle=_throttle(settings),
         )

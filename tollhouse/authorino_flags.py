@@ -10,7 +10,7 @@ from typing import Any
 
 from authz.selector_match import EVERYTHING, LabelSelector
 from authz.selector_text import parse_selector
-from tollhouse import __version__, flags, outgoing_flags
+from tollhouse import __version__, flags, outgoing_flags, rego_flags
 from tollhouse.address import Address
 from tollhouse.authorino_settings import AuthorinoSettings, AuthorinoVersion
 from tollhouse.authorino_tls import FILE_FLAGS, IDLE_FLAGS, read_tls
@@ -227,6 +227,7 @@ def _server(arguments: Sequence[str], environment: Mapping[str, str]) -> Authori
     ours = {
         "tls": tls,
         "outgoing": outgoing_flags.read({}, environment),
+        "rego": rego_flags.read({}, environment),
         "bounds": read_bounds({}, environment),
         **flags.values(PROCESS_FLAGS, {}, environment),
     }

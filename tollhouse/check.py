@@ -9,6 +9,7 @@ import yaml
 from _fastpath.cells import Series
 from authz.configuration import Configuration
 from authz.kubernetes_api import KubernetesApi
+from authz.opa.choice import AUTO, RegoSettings
 from authz.services import Services
 from policy.authorization import AuthorizationObjects
 from policy.files import ManifestFiles
@@ -119,7 +120,9 @@ def _check_manifests(paths: Sequence[Path], errors: list[str], warnings: list[st
     if not roots or closed:
         return
     # What the machine that serves has of an API server cannot be known here.
-    services = Services(kubernetes=KubernetesApi({"KUBECONFIG": "assumed"}))
+    services = Services(
+        kubernetes=KubernetesApi({"KUBECONFIG": "assumed"}), rego_settings=RegoSettings(AUTO)
+    )
     objects = AuthorizationObjects(Configuration(services, Series(1)))
     objects.apply(ManifestFiles(roots).changes())
     errors += map(str, objects.problems())

@@ -17,6 +17,7 @@ from tollhouse import (
     limitador_flags,
     outgoing_flags,
     ratelimit_environment,
+    rego_flags,
     replay_flags,
     storage_flags,
     tls_flags,
@@ -28,6 +29,7 @@ from tollhouse.flags import Flag
 from tollhouse.limitador_flags import LimitadorSettings
 from tollhouse.outgoing_flags import OUTGOING_FLAGS
 from tollhouse.ratelimit_settings import RatelimitSettings
+from tollhouse.rego_flags import REGO_FLAGS
 from tollhouse.replay_flags import ReplaySettings
 from tollhouse.serve_flags import (
     BOUND,
@@ -102,6 +104,7 @@ def parser() -> argparse.ArgumentParser:
     flags.add(serve, STORAGE_FLAGS, defaults(StorageSettings))
     flags.add(serve, TLS_FLAGS, defaults(TlsSettings))
     flags.add(serve, OUTGOING_FLAGS, outgoing_flags.defaults())
+    flags.add(serve, REGO_FLAGS, rego_flags.DEFAULTS)
     flags.add(serve, BOUND_FLAGS, {BOUND + key: v for key, v in defaults(Bounds).items()})
     check = commands.add_parser(
         "check",
@@ -159,6 +162,7 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str] = os.environ)
         counters=storage_flags.read(given, environment),
         tls=tls_flags.read(given, environment),
         outgoing=outgoing_flags.read(given, environment),
+        rego=rego_flags.read(given, environment),
         bounds=read_bounds(given, environment),
         **found,
     )

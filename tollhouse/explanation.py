@@ -16,6 +16,7 @@ from _fastpath.plan import Plans
 from authz.compilation import rule_spec_of
 from authz.configuration import Configuration, Snapshot
 from authz.http.answer import HttpAnswer, http_answer_of
+from authz.opa.choice import AUTO, RegoSettings
 from authz.outgoing.bounds import OutgoingBounds
 from authz.outgoing.client import Outgoing
 from authz.service import AuthorizationService
@@ -55,7 +56,8 @@ async def explain(
     manifests: Sequence[Path], request: bytes, timeout_s: float, outgoing: OutgoingBounds
 ) -> Explanation:
     """Decide an encoded CheckRequest without callbacks. Raises RpcError when it is none."""
-    services, series, plans = Services(outgoing=Outgoing(outgoing)), Series(1), Plans(1)
+    services = Services(outgoing=Outgoing(outgoing), rego_settings=RegoSettings(AUTO))
+    series, plans = Series(1), Plans(1)
     try:
         configuration = Configuration(services, series)
         objects = AuthorizationObjects(configuration)

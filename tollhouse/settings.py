@@ -7,6 +7,7 @@ from pathlib import Path
 from _fastpath.bounds import Bounds
 from _fastpath.header_spec import HeaderFamily, HeaderSpec
 from _fastpath.limit_spec import Fail
+from authz.opa.choice import AUTO, RegoSettings
 from authz.outgoing.bounds import OutgoingBounds
 from authz.selector_match import EVERYTHING, MANAGED, LabelSelector
 from ratelimit.redis.key import HashTag
@@ -232,6 +233,8 @@ class ServeSettings:
     tls: TlsSettings = field(default_factory=TlsSettings)
     outgoing: OutgoingBounds = field(default_factory=OutgoingBounds)
     """What calls of evaluators to other servers may take, and where they may go."""
+    rego: RegoSettings = field(default_factory=lambda: RegoSettings(AUTO))
+    """Where policies are evaluated."""
 
     @property
     def headers(self) -> HeaderSpec:

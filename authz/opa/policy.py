@@ -66,11 +66,11 @@ def prepare(rego: str, version: str) -> Policy:
     check_dialect(tokens_of(rego), version)
     rego = spread_out(rego)
     tokens = tokens_of(rego)
-    first = _after_package(tokens)
+    first = after_package(tokens)
     defined = defined_names(tokens[first:])
     editor = _Editor(rego, tokens, first, defined)
     module = editor.module()
-    if not _has_default_allow(tokens):
+    if not has_default_allow(tokens):
         module += "\ndefault allow := false\n"
     paths = (
         found.steps[1:]
@@ -80,7 +80,7 @@ def prepare(rego: str, version: str) -> Policy:
     return Policy(module, tuple(editor.calls), InputParts.of(paths))
 
 
-def _after_package(tokens: list[Token]) -> int:
+def after_package(tokens: list[Token]) -> int:
     """The index of the first token of the rules."""
     if not tokens[0].is_name("package"):
         return 0
@@ -88,7 +88,7 @@ def _after_package(tokens: list[Token]) -> int:
     return at + 1 if tokens[at].is_mark(";") else at
 
 
-def _has_default_allow(tokens: list[Token]) -> bool:
+def has_default_allow(tokens: list[Token]) -> bool:
     return any(
         a.is_name("default") and b.is_name("allow") and not a.depth for a, b in pairwise(tokens)
     )

@@ -18,6 +18,7 @@ from tollhouse.errors import UsageError
 from tollhouse.flags import Flag
 from tollhouse.log import Format, Level
 from tollhouse.outgoing_flags import OUTGOING_FLAGS
+from tollhouse.rego_flags import REGO_FLAGS
 from tollhouse.serve_flags import BOUND_FLAGS, SERVE_FLAGS
 from tollhouse.settings import (
     CheckSettings,
@@ -114,6 +115,7 @@ def test_every_setting_has_a_flag() -> None:
         "bounds",
         "counters",
         "outgoing",
+        "rego",
         "counter_changes",
         "admin_token",
         "watched",
@@ -225,7 +227,10 @@ def test_check_takes_paths_and_strictness() -> None:
 @pytest.mark.parametrize(
     ("command", "flags"),
     [
-        ("serve", SERVE_FLAGS + STORAGE_FLAGS + TLS_FLAGS + OUTGOING_FLAGS + BOUND_FLAGS),
+        (
+            "serve",
+            SERVE_FLAGS + STORAGE_FLAGS + TLS_FLAGS + OUTGOING_FLAGS + REGO_FLAGS + BOUND_FLAGS,
+        ),
         ("check", CHECK_FLAGS),
         ("counters", SERVER_FLAGS + COUNTERS_FLAGS),
         ("top", SERVER_FLAGS + TOP_FLAGS),
@@ -268,6 +273,6 @@ def test_reader_that_goes_away_ends_the_command_quietly(tmp_path: Path) -> None:
 
 def test_documentation_names_every_flag() -> None:
     text = (Path(__file__).parents[2] / "docs" / "cli.md").read_text()
-    serving = SERVE_FLAGS, STORAGE_FLAGS, OUTGOING_FLAGS, BOUND_FLAGS
+    serving = SERVE_FLAGS, STORAGE_FLAGS, OUTGOING_FLAGS, REGO_FLAGS, BOUND_FLAGS
     for flag in chain(*serving, CHECK_FLAGS, SERVER_FLAGS, COUNTERS_FLAGS, TOP_FLAGS):
         assert f"`{flag.name}" in text, flag.name
