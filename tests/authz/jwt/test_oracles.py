@@ -66,6 +66,7 @@ algorithms = st.sampled_from(sorted(KEY_OF))
 headers = st.dictionaries(st.sampled_from(["kid", "typ", "crit", "b64", "x"]), values, max_size=2)
 
 
+@pytest.mark.slow
 @settings(max_examples=200)
 @given(claim_sets, headers, algorithms, st.none() | algorithms)
 def test_pyjwt_believes_what_we_believe(
