@@ -11,6 +11,7 @@ from typing import Any
 from _fastpath import rule_spec
 from authz.condition import Condition, native, refusals
 from authz.config import AuthConfig, Authentication, Denial
+from authz.evaluator import IdentityEvaluator
 from authz.evaluators.anonymous import Anonymous
 from authz.evaluators.api_key import ApiKey
 from authz.evaluators.pattern_matching import PatternMatching
@@ -127,10 +128,10 @@ def _result(item: Item) -> Parts:
     form = _FORMS.get(type(item.entry.spec))
     if form is not None:
         return form(item)
-    scope = getattr(item.evaluator, "scope", None)
-    if scope is None:
+    evaluator = item.evaluator
+    if not isinstance(evaluator, IdentityEvaluator) or evaluator.scope is None:
         raise _Foreign(NOT_NATIVE)
-    return {"remembered": rule_spec.Remembered(scope)}
+    return {"remembered": rule_spec.Remembered(evaluator.scope)}
 
 
 def _x509(item: Item) -> Parts:

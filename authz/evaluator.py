@@ -57,6 +57,11 @@ class Evaluator:
 
 
 class IdentityEvaluator(Evaluator, ABC):
+    """scope: of the remembered table, where identities stand by the credential that proved them;
+    None for those who keep none there. The native lane looks there."""
+
+    scope: int | None = None
+
     @abstractmethod
     async def identify(self, turn: Turn, credential: bytes | None) -> object:
         """The identity in JSON form. Raises errors.Unauthenticated. `credential` is None when the

@@ -66,6 +66,8 @@ def _decryption_keys(extension: Fields) -> tuple[SecretKey, ...]:
 class JwtIdentity(IdentityEvaluator):
     """scope: of its tokens in the table of remembered results, for life."""
 
+    scope: int
+
     def __init__(self, verifier: TokenVerifier) -> None:
         self.verifier = verifier
         self.scope = verifier.scope

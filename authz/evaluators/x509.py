@@ -72,6 +72,8 @@ def _read_source(fields: Fields, reading: Reading) -> Source:
 class X509Identity(IdentityEvaluator):
     """scope: where the remembered table keeps identities, by what was presented as it stands."""
 
+    scope: int
+
     def __init__(self, spec: X509, namespace: str, services: Services) -> None:
         self._source = spec.source
         self._place = None if spec.all_namespaces else namespace, spec.selector

@@ -1,5 +1,6 @@
 """Envoy bootstraps for tests: ext_authz and ratelimit in front of one upstream."""
 
+from collections.abc import Callable
 from typing import Any
 
 TYPE = "type.googleapis.com/envoy"
@@ -159,3 +160,18 @@ def bootstrap(
             "clusters": clusters,
         },
     }
+
+
+def authorized(upstream: int, authz: int) -> Callable[[int, int], Json]:
+    """A bootstrap by the ports of Envoy: every request is authorized and sent to the upstream."""
+
+    def configure(front: int, admin: int) -> Json:
+        clusters = [
+            cluster("upstream", [upstream], grpc=False),
+            cluster("authz", [authz], grpc=True),
+        ]
+        return bootstrap(
+            front, admin, filters=[ext_authz()], routes=[route("/")], clusters=clusters
+        )
+
+    return configure

@@ -12,7 +12,7 @@ from aiohttp import web
 
 from tests.authz.oidc_provider import OidcProvider
 from tests.e2e.async_servers import on_own_loop
-from tests.e2e.bootstrap import bootstrap, cluster, ext_authz, route
+from tests.e2e.bootstrap import authorized
 from tests.e2e.processes import Answer, Envoy, Tollhouse, eventually, upstream
 
 pytestmark = pytest.mark.slow
@@ -109,17 +109,7 @@ def guides(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guides]:
         (folder / "manifests" / "guides.yaml").write_text(text)
 
         with Tollhouse(folder) as tollhouse:
-
-            def configure(front: int, admin: int) -> dict[str, Any]:
-                clusters = [
-                    cluster("upstream", [echo], grpc=False),
-                    cluster("authz", [tollhouse.addresses.authz], grpc=True),
-                ]
-                return bootstrap(
-                    front, admin, filters=[ext_authz()], routes=[route("/")], clusters=clusters
-                )
-
-            with Envoy(folder, configure) as envoy:
+            with Envoy(folder, authorized(echo, tollhouse.addresses.authz)) as envoy:
                 yield Guides(envoy, names)
 
 

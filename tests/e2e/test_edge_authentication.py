@@ -2,14 +2,13 @@
 wristband, which services inside verify with the keys that this Tollhouse publishes."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from tests.e2e.bootstrap import bootstrap, cluster, ext_authz, route
+from tests.e2e.bootstrap import authorized
 from tests.e2e.processes import Answer, Envoy, Tollhouse, eventually, free_ports, upstream
 
 pytestmark = pytest.mark.slow
@@ -82,17 +81,7 @@ def envoy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Envoy]:
     text = MANIFESTS % {"issuer": issuer, "key": key.decode().replace("\n", "\\n")}
     (folder / "manifests" / "edge.yaml").write_text(text)
     with Tollhouse(folder, "--oidc-listen", f"127.0.0.1:{oidc}") as tollhouse, upstream() as echo:
-
-        def configure(front: int, admin: int) -> dict[str, Any]:
-            clusters = [
-                cluster("upstream", [echo], grpc=False),
-                cluster("authz", [tollhouse.addresses.authz], grpc=True),
-            ]
-            return bootstrap(
-                front, admin, filters=[ext_authz()], routes=[route("/")], clusters=clusters
-            )
-
-        with Envoy(folder, configure) as running:
+        with Envoy(folder, authorized(echo, tollhouse.addresses.authz)) as running:
             yield running
 
 

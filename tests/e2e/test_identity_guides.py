@@ -3,7 +3,6 @@ real Envoy: the OpenID provider is Authlib's, the API server a small one of the 
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import pytest
 
@@ -11,7 +10,7 @@ from tests.authz.kubernetes_server import KubernetesServer, kubernetes_server
 from tests.authz.oidc_provider import CLIENT_ID, CLIENT_SECRET
 from tests.authz.uma_provider import UmaProvider
 from tests.e2e.async_servers import on_own_loop
-from tests.e2e.bootstrap import bootstrap, cluster, ext_authz, route
+from tests.e2e.bootstrap import authorized
 from tests.e2e.processes import Answer, Envoy, Tollhouse, eventually, upstream
 
 pytestmark = pytest.mark.slow
@@ -126,17 +125,7 @@ def envoy(tmp_path_factory: pytest.TempPathFactory, servers: Servers) -> Iterato
     with pytest.MonkeyPatch.context() as patch, upstream() as echo:
         patch.setenv("KUBECONFIG", str(servers.kubernetes.kubeconfig))
         with Tollhouse(folder) as tollhouse:
-
-            def configure(front: int, admin: int) -> dict[str, Any]:
-                clusters = [
-                    cluster("upstream", [echo], grpc=False),
-                    cluster("authz", [tollhouse.addresses.authz], grpc=True),
-                ]
-                return bootstrap(
-                    front, admin, filters=[ext_authz()], routes=[route("/")], clusters=clusters
-                )
-
-            with Envoy(folder, configure) as running:
+            with Envoy(folder, authorized(echo, tollhouse.addresses.authz)) as running:
                 yield running
 
 
