@@ -75,25 +75,25 @@ async def _serve(settings: ServeSettings, sides: Callable[[Assembly], Iterable[S
         await stop.wait()
     finally:
         assembly.end()
-        if assembly.tls_front is not None:
-            assembly.tls_front.close_listener()
+        if assembly.authorization.tls_front is not None:
+            assembly.authorization.tls_front.close_listener()
         await assembly.server.drain(settings.grace_seconds)
-        if assembly.tls_front is not None:
-            await assembly.tls_front.stop()
-        await assembly.listeners.stop()
-        await assembly.reservations.stop()
+        if assembly.authorization.tls_front is not None:
+            await assembly.authorization.tls_front.stop()
+        await assembly.authorization.listeners.stop()
+        await assembly.limits.reservations.stop()
         await assembly.reloading.stop()
         await assembly.housekeeping.stop()
         for _, http in listeners:
             await http.stop()
-        await assembly.services.close()
-        await assembly.storage.stop()
+        await assembly.authorization.services.close()
+        await assembly.limits.storage.stop()
 
 
 async def _start(
     settings: ServeSettings, assembly: Assembly, listeners: Iterable[tuple[Side, HttpSide]]
 ) -> None:
-    front = assembly.tls_front
+    front = assembly.authorization.tls_front
     for address in (settings.rls_listen, settings.authz_listen if front is None else None):
         if address is not None:
             logger.info("gRPC on %s", assembly.server.listen(str(address)))
@@ -102,10 +102,10 @@ async def _start(
         logger.info("gRPC with TLS on %s", await front.bind())
     for side, http in listeners:
         logger.info("%s on %s", side.name, await http.start(side.address))
-    await assembly.storage.start()
+    await assembly.limits.storage.start()
     await assembly.reloading.start()
-    await assembly.restore()
-    await assembly.listeners.open()
+    await assembly.limits.restore()
+    await assembly.authorization.listeners.open()
     started = assembly.server.start()
     if started is not None:
         await started
