@@ -24,7 +24,7 @@ class Cache:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """What all entries have. spec: as `kind.read` gave it; deadline_s: for the evaluator alone;
-    fingerprint: with `cache`, of everything its author wrote: equal ones share what they
+    fingerprint: with `cache`, of all that the AuthConfig says: equal ones share what they
     remember."""
 
     name: str

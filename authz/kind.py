@@ -7,6 +7,7 @@ from typing import Any
 from authz.entry_reading import Reading
 from authz.fields import Fields
 from authz.opening import Opening
+from authz.value import Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,7 @@ class Kind:
     challenge: the identifier of WWW-Authenticate; None takes that of the credential. extensions:
     options of the extensions annotation that it takes. caches: `cache` has an effect; a kind whose
     results belong to more of a request than its credential remembers them itself, or needs not to.
+    cache_key: makes of the author's key for a spec one of all that its results depend on.
     """
 
     label: str
@@ -28,3 +30,4 @@ class Kind:
     challenge: Callable[[Any], str | None] | None = None
     extensions: tuple[str, ...] = ()
     caches: bool = True
+    cache_key: Callable[[Any, Value], Value] = lambda spec, key: key

@@ -28,7 +28,7 @@ from authz.evaluators.subject_access_review import (
     open_subject_access_review,
     read_subject_access_review,
 )
-from authz.evaluators.token_review import open_token_review, read_token_review
+from authz.evaluators.token_review import open_token_review, read_token_review, review_key
 from authz.evaluators.uma import open_uma, read_uma
 from authz.evaluators.user_info import open_user_info, read_user_info
 from authz.evaluators.wristband import EXTENSIONS as WRISTBAND_EXTENSIONS
@@ -50,10 +50,12 @@ AUTHENTICATION: Mapping[str, Kind] = {
     ),
     "oauth2Introspection": Kind("IDENTITY_OAUTH2", False, read_introspection, open_introspection),
     "kubernetesTokenReview": Kind(
-        "IDENTITY_KUBERNETES", False, read_token_review, open_token_review
+        "IDENTITY_KUBERNETES", False, read_token_review, open_token_review, cache_key=review_key
     ),
-    "jwt": Kind("IDENTITY_JWT", False, read_jwt, open_jwt, extensions=JWT_EXTENSIONS),
-    "plain": Kind("IDENTITY_PLAIN", True, read_plain, open_plain, lambda spec: spec.source),
+    "jwt": Kind("IDENTITY_JWT", False, read_jwt, open_jwt, extensions=JWT_EXTENSIONS, caches=False),
+    "plain": Kind(
+        "IDENTITY_PLAIN", True, read_plain, open_plain, lambda spec: spec.source, caches=False
+    ),
     "x509": Kind(
         "IDENTITY_MTLS", False, read_x509, open_x509, lambda _: "Certificate", caches=False
     ),

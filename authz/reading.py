@@ -6,6 +6,8 @@ Everything that is not understood is a fault, so nothing an author wrote is ever
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 from _fastpath.rule_spec import Credential, Target
@@ -168,6 +170,12 @@ class _Reader:
                 found.append(SuccessItem(key=key, target=target, **common))
         return tuple(found)
 
+    @cached_property
+    def _fingerprint(self) -> bytes:
+        """Of everything: an entry's results follow from named patterns and earlier phases too."""
+        text = json.dumps([self._spec.data, self._extensions.data], sort_keys=True, default=str)
+        return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
     def _reading(self, phase: str, name: str, entry: Fields) -> Reading:
         return Reading(entry, self._extensions.group(phase).group(name), self._conditions)
 
@@ -189,16 +197,19 @@ class _Reader:
         known = () if kind is None else kind.extensions
         extension.known(*COMMON_EXTENSIONS, *extensions, *known)
         cache = _cache(entry, extension)
+        spec = None if kind is None else kind.read(entry.group(method or ""), reading)
+        if cache is not None and kind is not None:
+            cache = replace(cache, key=kind.cache_key(spec, cache.key)) if kind.caches else None
         return kind, {
             "name": name,
             "kind": kind,
-            "spec": None if kind is None else kind.read(entry.group(method or ""), reading),
+            "spec": spec,
             "priority": entry.integer("priority"),
             "when": self._conditions.read(entry, "when"),
             "metrics": entry.boolean("metrics"),
-            "cache": cache if kind is not None and kind.caches else None,
+            "cache": cache,
             "deadline_s": _positive(extension, "deadline") / 1000 or None,
-            "fingerprint": _fingerprint(entry, extension) if entry.has("cache") else b"",
+            "fingerprint": self._fingerprint if entry.has("cache") else b"",
         }
 
 
@@ -221,11 +232,6 @@ def _positive(fields: Fields, name: str) -> int:
     if number < 0:
         fields.fault("expected no negative number", name)
     return max(number, 0)
-
-
-def _fingerprint(*parts: Fields) -> bytes:
-    text = json.dumps([part.data for part in parts], sort_keys=True, default=str)
-    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
 def _denial(response: Fields, name: str) -> Denial:

@@ -65,4 +65,24 @@ class ComputedValue:
         return self.expression.evaluate(document)
 
 
-Value = StaticValue | SelectedValue | ComputedValue
+@dataclass(frozen=True, slots=True)
+class HostAndValue:
+    """A value beside the host of the request, null when the value is."""
+
+    value: "Value"
+    unit: None = None
+    refusal: str = "the host belongs to the key"
+
+    def resolve(self, document: Document) -> object:
+        """Raises as the value does."""
+        value = self.value.resolve(document)
+        return None if value is None else [host_of(document), value]
+
+
+Value = StaticValue | SelectedValue | ComputedValue | HostAndValue
+
+
+def host_of(document: Document) -> str:
+    """With its port, empty when the request has none."""
+    request = document.get("request")
+    return str(request.get("host", "")) if isinstance(request, dict) else ""

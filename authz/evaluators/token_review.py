@@ -13,6 +13,7 @@ from authz.fields import Fields
 from authz.kubernetes_api import KubernetesApi, KubernetesFailed
 from authz.oauth_client import token_text
 from authz.opening import Opening
+from authz.value import HostAndValue, Value, host_of
 
 RESOURCE = "/apis/authentication.k8s.io/v1/tokenreviews"
 NOT_AUTHENTICATED = "not authenticated"
@@ -32,6 +33,11 @@ def read_token_review(fields: Fields, reading: Reading) -> TokenReview:
     return TokenReview(fields.texts("audiences"), reading.timeout(fields))
 
 
+def review_key(spec: TokenReview, key: Value) -> Value:
+    """Without audiences the host decides."""
+    return key if spec.audiences else HostAndValue(key)
+
+
 class ReviewedIdentity(IdentityEvaluator):
     def __init__(self, spec: TokenReview, kubernetes: KubernetesApi) -> None:
         self._spec = spec
@@ -43,7 +49,7 @@ class ReviewedIdentity(IdentityEvaluator):
     async def identify(self, turn: Turn, credential: bytes | None) -> object:
         if credential is None:
             raise Unauthenticated(CREDENTIAL_MISSING)
-        audiences = self._spec.audiences or (_host(turn),)
+        audiences = self._spec.audiences or (host_of(turn.document),)
         try:
             token = token_text(credential)
         except ValueError:
@@ -60,11 +66,6 @@ class ReviewedIdentity(IdentityEvaluator):
         if status.get("authenticated") is not True or not _meant(status, audiences):
             raise Unauthenticated(NOT_AUTHENTICATED)
         return dict(status)
-
-
-def _host(turn: Turn) -> str:
-    request = turn.document.get("request")
-    return str(request.get("host", "")) if isinstance(request, dict) else ""
 
 
 def _meant(status: object, audiences: tuple[str, ...]) -> bool:

@@ -25,6 +25,7 @@ from authz.kubernetes_api import KubernetesApi
 from authz.outgoing.bounds import OutgoingBounds
 from authz.outgoing.client import Outgoing
 from authz.services import Services
+from authz.value import HostAndValue, StaticValue
 from tests.authz.entries import faults, opening, read, turn
 from tests.authz.http_backend import http_backend
 from tests.authz.kubernetes_server import KubernetesServer, kubernetes_server, write_kubeconfig
@@ -378,3 +379,12 @@ def test_without_a_cluster_entries_are_refused(monkeypatch: pytest.MonkeyPatch) 
 )
 def test_faults(data: dict[str, Any], expected: list[str]) -> None:
     assert faults(ACCESS, data) == expected
+
+
+def test_without_audiences_the_host_belongs_to_the_key() -> None:
+    for audiences, same in (([], False), (["toys.com"], True)):
+        spec = read(TOKENS, {"audiences": audiences})
+        key = TOKENS.cache_key(spec, StaticValue.of("all"))
+        keys = [key.resolve(turn(SERVICES, host=host).document) for host in ("toys.com", "b.com")]
+        assert (keys[0] == keys[1]) is same
+    assert HostAndValue(StaticValue.of(None)).resolve({}) is None

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from tests.authz.lanes import NOW, Lanes
 
 BY_PATH = {"key": {"selector": "request.path"}, "ttl": 60}
@@ -49,6 +51,41 @@ def test_remembered_identity_is_that_of_the_same_credential(lanes: Lanes) -> Non
         answer = lanes.get(authorization=f"Bearer {name}-key")
         assert (answer.headers, answer.native) == ([("x-value", name)], True)
     assert lanes.get(authorization="Bearer no").http_status == 401
+
+
+def test_cache_of_a_plain_identity_has_no_effect(lanes: Lanes) -> None:
+    user = {"plain": {"selector": "request.headers.x-user"}, "cache": BY_PATH}
+    lanes.config(authentication={"user": user}, response=header({"selector": "auth.identity"}))
+    for name in ("alice", "bob"):
+        assert lanes.get(x_user=name).headers == [("x-value", name)]
+
+
+@pytest.mark.parametrize("changed", ["patterns", "authentication"])
+def test_what_is_remembered_ends_with_what_it_followed_from(lanes: Lanes, changed: str) -> None:
+    ours = {"selector": "request.path", "operator": "eq", "value": "/toys"}
+    spec: dict[str, Any] = {
+        "patterns": {"ours": [ours]},
+        "authentication": {"user": {"plain": {"selector": "request.path"}}},
+        "authorization": {
+            "ours": {
+                "patternMatching": {
+                    "patterns": [
+                        {"patternRef": "ours"},
+                        {"selector": "auth.identity", "operator": "eq", "value": "/toys"},
+                    ]
+                },
+                "cache": {"key": {"value": "all"}, "ttl": 60},
+            }
+        },
+    }
+    lanes.config(**spec)
+    assert [lanes.get().http_status, lanes.get("/no").http_status] == [200, 200]
+    spec[changed] = {
+        "patterns": {"ours": [{**ours, "value": "/other"}]},
+        "authentication": {"user": {"plain": {"selector": "request.method"}}},
+    }[changed]
+    lanes.config(**spec)
+    assert lanes.get().http_status == 403
 
 
 def test_entry_without_native_form_leaves_earlier_denials_native(lanes: Lanes) -> None:
