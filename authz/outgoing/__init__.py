@@ -1,1 +1,1 @@
-"""Calls to other servers: one bounded HTTP client for every evaluator."""
+"""Calls to other servers: bounded clients for HTTP and gRPC that every evaluator uses."""
