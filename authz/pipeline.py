@@ -16,16 +16,16 @@ from typing import Literal
 from _fastpath.check_codec import CheckRequest
 from _fastpath.clock import Clock
 from _fastpath.rpc import Status
-from _fastpath.rule import CONDITION_FAILED, IDENTITY_NO_OBJECT
+from _fastpath.rule import CONDITION_FAILED
 from authz import answers
 from authz.answers import Verdict
 from authz.condition import holds
 from authz.errors import Unauthenticated
 from authz.evaluation import Call, Evaluation, Item, Note, Result
 from authz.evaluator import Identified, Turn
+from authz.identity_extension import extended
 from authz.open_config import OpenConfig
 from authz.race import race
-from authz.resolution import resolved
 from authz.services import Services
 from authz.throttling import Attempts
 from expressions.errors import EvaluationError
@@ -139,7 +139,7 @@ class Pipeline:
             at,
             item,
             lambda: self._identify(item, turn, credential),
-            lambda identity: self._extended(item, identity),
+            lambda identity: extended(item.entry, identity, self._document),
             credential,
         )
 
@@ -148,25 +148,6 @@ class Pipeline:
         if known is not None:
             raise known
         return await item.evaluator.identify(turn, credential)
-
-    def _extended(self, item: Item, identity: object) -> object:
-        """With defaults and overrides; both see the identity without them."""
-        entry = item.entry
-        if not entry.defaults and not entry.overrides:
-            return identity
-        if not isinstance(identity, dict):
-            raise Unauthenticated(IDENTITY_NO_OBJECT)
-        document = {**self._document, "auth": {**self._auth, "identity": identity}}
-        defaults = {
-            name: resolved(value, document, Unauthenticated)
-            for name, value in entry.defaults.items()
-            if name not in identity
-        }
-        overrides = {
-            name: resolved(value, document, Unauthenticated)
-            for name, value in entry.overrides.items()
-        }
-        return {**defaults, **identity, **overrides}
 
     async def _gather_metadata(self) -> str | None:
         """The reason of a refusal, when an entry that is required has no result."""
