@@ -41,6 +41,7 @@ def wrong_answers(recordings: list[Recording]) -> list[str]:
     return differences(lib, recordings, serve=SERVE, family="descriptors", different=STEPS, jobs=8)
 
 
+@pytest.mark.slow
 def test_simple_cases_answer_as_recorded(
     replay: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:

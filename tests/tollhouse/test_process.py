@@ -22,7 +22,9 @@ INFO = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"
 WATCH = "/grpc.health.v1.Health/Watch"
 MANIFESTS = ROOT / "deploy" / "demo" / "manifests"
 
-each_transport = pytest.mark.parametrize("transport", list(Transport))
+each_transport = pytest.mark.parametrize(
+    "transport", [Transport.NATIVE, pytest.param(Transport.GRPCIO, marks=pytest.mark.slow)]
+)
 
 
 def limit(max_value: int) -> str:
@@ -90,6 +92,7 @@ def test_end_is_told_to_health_watchers(transport: Transport) -> None:
         assert server.ended() == 0
 
 
+@pytest.mark.slow
 def test_second_signal_ends_at_once() -> None:
     questions: queue.Queue[bytes] = queue.Queue()
     with serving("--grace-seconds", "60") as server, grpc.insecure_channel(server.grpc) as channel:
@@ -129,6 +132,7 @@ def test_changed_limits_count_soon_and_refused_ones_never(
         assert not over_limit(server.grpc)
 
 
+@pytest.mark.slow
 def test_manifest_problems_show_in_log_status_and_metrics(tmp_path: Path) -> None:
     good = (MANIFESTS / "authconfig.yaml").read_text()
     (tmp_path / "a.yaml").write_text(good)
@@ -148,6 +152,7 @@ def test_manifest_problems_show_in_log_status_and_metrics(tmp_path: Path) -> Non
         assert f"tollhouse_manifest_problems {len(problems())}.0" in get(server, "/metrics")[1]
 
 
+@pytest.mark.slow
 def test_json_log_is_one_object_per_line() -> None:
     with serving(environment={"TOLLHOUSE_LOG_FORMAT": "json"}) as server:
         assert all(json.loads(line)["level"] == "info" for line in server.lines)

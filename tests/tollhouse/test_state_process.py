@@ -59,6 +59,7 @@ def within(seconds: float, condition: Callable[[], bool]) -> bool:
     return False
 
 
+@pytest.mark.slow
 def test_end_writes_everything_and_the_next_start_restores_it(
     arguments: list[str], tmp_path: Path
 ) -> None:
