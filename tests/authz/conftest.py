@@ -1,7 +1,10 @@
 """What tests of this folder share."""
 
+from collections.abc import AsyncIterator
+
 import pytest
 
+from tests.authz.http_backend import Backend, http_backend
 from tests.authz.lanes import Lanes
 
 
@@ -12,3 +15,10 @@ def lanes() -> Lanes:
     lanes.secret("alice", tier="gold")
     lanes.secret("bob")
     return lanes
+
+
+@pytest.fixture
+async def backend() -> AsyncIterator[Backend]:
+    """An HTTP server that answers what it is told to."""
+    async with http_backend() as backend:
+        yield backend

@@ -8,14 +8,8 @@ import pytest
 
 from authz.callback_room import CallbackCollector, CallbackRoom
 from authz.errors import EvaluatorFailed
-from tests.authz.http_backend import Backend, http_backend
+from tests.authz.http_backend import Backend
 from tests.authz.http_lanes import CallingLanes, calling_lanes
-
-
-@pytest.fixture
-async def backend() -> AsyncIterator[Backend]:
-    async with http_backend() as backend:
-        yield backend
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from urllib.parse import parse_qs
 import pytest
 from aiohttp import web
 
-from tests.authz.http_backend import Backend, http_backend
+from tests.authz.http_backend import Backend
 from tests.authz.http_lanes import CallingLanes, calling_lanes
 from tests.authz.lanes import check_request
 
@@ -20,12 +20,6 @@ response:
       shown: {json: {properties: {metadata: {selector: auth.metadata}}}}
 """
 MISSING = "no such entry"
-
-
-@pytest.fixture
-async def backend() -> AsyncIterator[Backend]:
-    async with http_backend() as backend:
-        yield backend
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from authz.outgoing.bounds import OutgoingBounds
 from authz.outgoing.client import Outgoing
 from authz.services import Services
 from tests.authz.entries import faults, opening, put_secret, read, turn
-from tests.authz.http_backend import Backend, http_backend
+from tests.authz.http_backend import Backend
 from tests.authz.http_lanes import calling_lanes
 from tests.authz.lanes import NOW, check_request
 from tests.authz.oidc_provider import CLIENT_ID, CLIENT_SECRET, OidcProvider
@@ -32,12 +32,6 @@ async def services() -> AsyncIterator[Services]:
     put_secret(services, "client", clientID=CLIENT_ID, clientSecret=CLIENT_SECRET)
     yield services
     await services.close()
-
-
-@pytest.fixture
-async def backend() -> AsyncIterator[Backend]:
-    async with http_backend() as backend:
-        yield backend
 
 
 def opened(services: Services, endpoint: str, **fields: Any) -> IntrospectedIdentity:

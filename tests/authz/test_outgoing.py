@@ -40,12 +40,6 @@ from tests.authz.http_backend import Backend, http_backend
 
 
 @pytest.fixture
-async def backend() -> AsyncIterator[Backend]:
-    async with http_backend() as backend:
-        yield backend
-
-
-@pytest.fixture
 async def outgoing() -> AsyncIterator[Outgoing]:
     outgoing = Outgoing()
     yield outgoing

@@ -7,7 +7,7 @@ import pytest
 
 from authz.kinds import AUTHORIZATION
 from tests.authz.entries import faults
-from tests.authz.http_backend import Backend, http_backend
+from tests.authz.http_backend import Backend
 from tests.authz.http_lanes import CallingLanes, calling_lanes
 
 SHOWN = """
@@ -16,12 +16,6 @@ response:
     dynamicMetadata:
       shown: {json: {properties: {it: {selector: auth.authorization.p}}}}
 """
-
-
-@pytest.fixture
-async def backend() -> AsyncIterator[Backend]:
-    async with http_backend() as backend:
-        yield backend
 
 
 @pytest.fixture
