@@ -7,9 +7,11 @@ from authz.opa.errors import EvaluationFailed
 from authz.opa.http_send import Send, http_send
 from authz.opa.plain_text import original_value
 from authz.opa.policy import Policy
+from authz.opa.printed_term import read_term
 from authz.opa.provided import Undefined, provide
 
 MOST_CALLS = 1000
+MOST_WHOLE = 1e21  # further ones have an exponent
 Answer = Mapping[str, object]
 
 
@@ -56,12 +58,14 @@ class Answers:
 
 
 def _read(call: str) -> tuple[str, list[object]]:
-    """As rego-cpp prints the JSON text of a list: without quotes around it."""
+    """As rego-cpp prints the text of a list: escaped, without quotes around it."""
     try:
-        name, *arguments = json.loads(json.loads(f'"{call}"'))
+        term = read_term(json.loads(f'"{call}"'))
     except (ValueError, TypeError) as error:
         raise EvaluationFailed("the policy prints what looks like a call") from error
-    return str(name), [original_value(argument) for argument in arguments]
+    if not isinstance(term, list) or not term:
+        raise EvaluationFailed("the policy prints what looks like a call")
+    return str(term[0]), [original_value(argument) for argument in term[1:]]
 
 
 def _argument(argument: tuple[str, ...] | str, document: Mapping[str, object]) -> object:
@@ -74,4 +78,15 @@ def _argument(argument: tuple[str, ...] | str, document: Mapping[str, object]) -
         if not isinstance(value, Mapping):
             raise LookupError(step)
         value = value[step]
+    return _as_written(value)
+
+
+def _as_written(value: object) -> object:
+    """Whole numbers without a fraction, as they are in JSON that Go writes."""
+    if isinstance(value, float):
+        return int(value) if value.is_integer() and abs(value) < MOST_WHOLE else value
+    if isinstance(value, Mapping):
+        return {key: _as_written(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_as_written(inner) for inner in value]
     return value

@@ -26,8 +26,8 @@ NATIVE = frozenset(
 OPERATORS = frozenset(
     {
         "and", "concat", "div", "eq", "equal", "gt", "gte", "internal.member_2",
-        "internal.member_3", "internal.print", "json.marshal", "lt", "lte", "minus", "mul",
-        "neq", "or", "plus", "rem", "sort",
+        "internal.member_3", "internal.print", "lt", "lte", "minus", "mul",
+        "neq", "or", "plus", "rem", "sort", "sprintf",
     }
 )  # fmt: skip
 

@@ -25,7 +25,7 @@ import socket
 import struct
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from regopy import Interpreter, RegoError
@@ -66,17 +66,24 @@ class Program:
 
     def evaluate(self, text: bytes) -> tuple[bytes, bytes]:
         """Status and body. Raises ValueError when there is no result."""
-        given = json.loads(text, parse_int=_whole)
+        fractions: list[str] = []
+        given = json.loads(text, parse_int=_whole, parse_float=fractions.append)
+        if fractions:
+            given = json.loads(text, parse_int=_whole)
         answers = {call: plain_value(answer) for call, answer in given["answers"]}
         static = {name: plain_value(value) for name, value in given["static"].items()}
-        self._rego.set_input({"i": plain_value(given["input"]), "a": {**static, "d": answers}})
-        value = self._value()
+        value = plain_value(given["input"])
+        if fractions:  # exact, where the quicker way rounds to six decimals
+            self._rego.set_input_term(_term(value, static, answers))
+        else:
+            self._rego.set_input({"i": value, "a": {**static, "d": answers}})
+        result = self._value()
         asked = [call for call in self._printed.calls() if call not in answers]
         if asked:
             return b"?", json.dumps(asked).encode()
-        if value is None:
+        if result is None:
             raise ValueError("the policy could not be evaluated")
-        return b"+", json.dumps(original_value(value), ensure_ascii=False).encode()
+        return b"+", _json(original_value(result)).encode()
 
     def _value(self) -> object:
         """The value of the package; None for an error, such as rules that contradict themselves."""
@@ -105,6 +112,17 @@ class Printed:
         os.lseek(self._file, 0, os.SEEK_SET)
         found = dict.fromkeys(text.split("\n"))  # no other line end is escaped in texts
         return [line.removeprefix(CALL) for line in found if line.startswith(CALL)]
+
+
+def _term(value: object, static: Mapping[str, object], answers: Mapping[str, object]) -> str:
+    """The input as Rego. Calls are escaped as they were printed; nothing else needs that."""
+    asked = ",".join(f'"{call}":{_json(answer)}' for call, answer in answers.items())
+    known = "".join(f'"{name}":{_json(answer)},' for name, answer in static.items())
+    return f'{{"i":{_json(value)},"a":{{{known}"d":{{{asked}}}}}}}'
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _whole(digits: str) -> int | float:

@@ -263,3 +263,34 @@ async def test_a_call_of_another_server_is_never_left_out(engine: EmbeddedEngine
             "allow { not http.send(input.call).body.denied }",
             {"call": {"url": 7}},
         )
+
+
+async def test_numbers_are_exact(engine: EmbeddedEngine) -> None:
+    rego = """
+allow { input.a == 0.1234567891; input.b == 1e-7; input.c == 9007199254740993 }
+a := input.a
+text := json.marshal([input.a, input.whole])
+upper_ := upper(lower(input.name))
+"""
+    document = {"a": 0.1234567891, "b": 1e-7, "c": 2.0**53, "whole": 3.0, "name": 'é"'}
+    assert await values(engine, rego, document) == {
+        "allow": False,  # 2**53 is what JSON numbers are in authorization documents
+        "a": 0.1234567891,
+        "text": "[0.1234567891,3]",
+        "upper_": 'É"',
+    }
+
+
+async def test_arguments_of_every_shape(engine: EmbeddedEngine) -> None:
+    rego = """
+who := input.who
+a := json.marshal(who)
+b := json.marshal({"s": {"x"}, "e": set(), "n": [-1, 2.5, null, true, {}]})
+c := json.marshal(input.who)
+d := concat(",", sort({"b", "a"}))
+"""
+    document = {"who": {"roles": [{"name": 'q"', "n": [1.0]}], "x": {}}}
+    found = await values(engine, rego, document)
+    assert found["a"] == found["c"] == '{"roles":[{"n":[1],"name":"q\\""}],"x":{}}'
+    assert found["b"] == '{"e":[],"n":[-1,2.5,null,true,{}],"s":["x"]}'
+    assert found["d"] == "a,b"
