@@ -1,9 +1,9 @@
 """What entries of an AuthConfig have in common, read once for all kinds."""
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from _fastpath.header_spec import HEADER_NAME
 from _fastpath.rule_spec import Credential, Place
 from authz.condition import Condition
 from authz.fields import Fields
@@ -13,7 +13,6 @@ from authz.selector_match import OPERATORS, LabelSelector, Requirement
 from authz.value import Value
 from authz.value_reading import ConditionReader, computed_value, read_value, selected_value
 
-TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 TIMEOUT_S = 5.0
 
 
@@ -77,7 +76,7 @@ class Reading:
 def check_header_names(fields: Fields, names: Iterable[str]) -> None:
     """RFC 9110 §5.1: a field name is a token. Pseudo headers are Envoy's own."""
     for name in names:
-        if not TOKEN.fullmatch(name):
+        if not HEADER_NAME.fullmatch(name):
             fields.fault(f"{name!r} is not a header name")
 
 

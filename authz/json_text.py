@@ -24,6 +24,14 @@ def read_json(text: bytes) -> object:
     return value
 
 
+def read_json_object(text: bytes) -> dict[str, object]:
+    """As `read_json`, for a document that has to be an object."""
+    value = read_json(text)
+    if not isinstance(value, dict):
+        raise ValueError("no JSON object")
+    return value
+
+
 def _levels(value: object) -> int:
     """Of lists and mappings, which NativeDocument has bounded."""
     if isinstance(value, dict):

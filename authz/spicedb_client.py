@@ -9,13 +9,12 @@ from authzed.api.v1.core_pb2 import ObjectReference, SubjectReference
 from authzed.api.v1.permission_service_pb2 import CheckPermissionRequest, CheckPermissionResponse
 from authzed.api.v1.permission_service_pb2_grpc import PermissionsServiceStub
 
-from _fastpath.text import text_of_value
 from authz.errors import Denied
 from authz.evaluator import AuthorizationEvaluator, Turn
 from authz.evaluators.spicedb import SpiceDb, SpiceDbObject
 from authz.outgoing.errors import OutgoingError
 from authz.outgoing.grpc_channels import GrpcChannels
-from authz.resolution import resolved
+from authz.resolution import resolved_text
 from authz.value import Value
 
 TIMEOUT_S = 5.0
@@ -70,7 +69,7 @@ def _object(wanted: SpiceDbObject, turn: Turn) -> ObjectReference:
 
 
 def _text(value: Value, turn: Turn) -> str:
-    return text_of_value(resolved(value, turn.document, Denied))
+    return resolved_text(value, turn.document, Denied)
 
 
 def _refusal(answer: CheckPermissionResponse) -> str:

@@ -9,10 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from _fastpath.rule_spec import Credential, Place
-from _fastpath.text import text_of_value
 from authz.certificates.presented import Presented, from_client_cert, from_escaped_pem, from_xfcc
 from authz.errors import Unauthenticated
-from authz.resolution import resolved
+from authz.resolution import resolved_text
 from authz.value import Document, Value
 
 MISSING = "client certificate is missing"
@@ -82,11 +81,11 @@ class ComputedCertificate:
 
     def text(self, document: Document) -> Text:
         try:
-            found = resolved(self.value, document, Unauthenticated)
+            found = resolved_text(self.value, document, Unauthenticated)
         except Unauthenticated as error:
             reason = f"failed to obtain the client certificate: {error}"
             raise Unauthenticated(reason) from error
-        return (_present(text_of_value(found)),)
+        return (_present(found),)
 
     def read(self, text: Text) -> Presented:
         return from_escaped_pem(text[0])

@@ -11,8 +11,8 @@ from base64 import b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from _fastpath.header_spec import HEADER_NAME
 from _fastpath.rule import CREDENTIAL_MISSING
-from authz.entry_reading import TOKEN
 from authz.errors import Unauthenticated
 from authz.evaluator import IdentityEvaluator, Turn
 from authz.fields import Fields
@@ -55,7 +55,7 @@ def read_signed_request(
         extension.fault("does not go with signature", "appId")
     components = fields.texts("components") or COVERED
     for index, name in enumerate(components):
-        if name not in KNOWN and not (TOKEN.fullmatch(name) and name == name.lower()):
+        if name not in KNOWN and not (HEADER_NAME.fullmatch(name) and name == name.lower()):
             fields.fault(
                 f"expected a header in lower case or one of {', '.join(sorted(KNOWN))}",
                 "components", index,

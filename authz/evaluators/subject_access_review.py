@@ -6,7 +6,6 @@ Without resource attributes it is asked for the request's path and method, else 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from _fastpath.text import text_of_value
 from authz.entry_reading import Reading
 from authz.errors import Denied, Unavailable
 from authz.evaluator import AuthorizationEvaluator, Turn
@@ -15,7 +14,7 @@ from authz.fields import Fields
 from authz.json_text import read_json
 from authz.kubernetes_api import KubernetesApi, KubernetesFailed
 from authz.opening import Opening
-from authz.resolution import VALUE_FAILED, resolved
+from authz.resolution import resolved, resolved_text
 from authz.value import Value
 
 RESOURCE = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
@@ -84,11 +83,13 @@ def _asked(spec: SubjectAccessReview, document: Mapping[str, object]) -> dict[st
     """The review's spec; parts that are empty are left out, as Kubernetes' clients do."""
     asked: dict[str, object] = {"groups": _groups(spec.groups, document)}
     if spec.user is not None:
-        asked["user"] = _text(spec.user, document)
+        asked["user"] = resolved_text(spec.user, document, Denied)
     if spec.attributes is None:
         asked["nonResourceAttributes"] = _of_request(document, ignore_query=spec.ignore_query)
     else:
-        texts = {name: _text(value, document) for name, value in spec.attributes.items()}
+        texts = {
+            name: resolved_text(value, document, Denied) for name, value in spec.attributes.items()
+        }
         asked["resourceAttributes"] = {name: text for name, text in texts.items() if text}
     return {name: part for name, part in asked.items() if part not in ("", [])}
 
@@ -113,13 +114,6 @@ def _groups(groups: Value | tuple[str, ...], document: Mapping[str, object]) -> 
     if not isinstance(found, list) or not all(isinstance(name, str) for name in found):
         raise Denied(GROUPS_NO_LIST)
     return found
-
-
-def _text(value: Value, document: Mapping[str, object]) -> str:
-    try:
-        return text_of_value(resolved(value, document, Denied))
-    except ValueError as error:
-        raise Denied(VALUE_FAILED) from error
 
 
 def open_subject_access_review(spec: SubjectAccessReview, opening: Opening) -> ReviewedAccess:

@@ -9,7 +9,7 @@ from authz.errors import EvaluatorFailed, Unavailable
 from authz.evaluator import Identified, MetadataEvaluator, Turn
 from authz.evaluators.jwt import JwtSpec
 from authz.fields import Fields
-from authz.json_text import read_json
+from authz.json_text import read_json_object
 from authz.jwt.discovery import Provider, ProviderUnavailable, Source
 from authz.oauth_client import bearer_header
 from authz.opening import Opening
@@ -114,12 +114,9 @@ class UserInfoMetadata(MetadataEvaluator):
         if self._spec.success_only and not 200 <= response.status <= 299:
             raise EvaluatorFailed(f"user info request failed: {response.status_line}")
         try:
-            claims = read_json(response.body)
+            return read_json_object(response.body)
         except ValueError as error:
             raise EvaluatorFailed(f"user info is {error}") from error
-        if not isinstance(claims, dict):
-            raise EvaluatorFailed("user info is no JSON object")
-        return claims
 
 
 def _issuer(identified: Identified) -> str | None:

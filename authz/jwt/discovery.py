@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from authz.errors import AuthzError
-from authz.json_text import read_json
+from authz.json_text import read_json_object
 from authz.jwt.refreshed import Clock, Fetched, FetchFailed, Refreshed
 from authz.outgoing.client import Outgoing
 from authz.outgoing.errors import OutgoingError
@@ -120,11 +120,9 @@ class Provider:
     async def _fetch(self) -> Fetched[Document]:
         response = await fetch(self._outgoing, self._source.url, self._source.timeout_s)
         try:
-            document = read_json(response.body)
+            document = read_json_object(response.body)
         except ValueError as error:
             raise FetchFailed(f"the document is {error}") from None
-        if not isinstance(document, dict):
-            raise FetchFailed("the document is no JSON object")
         if document.get("issuer") != self._source.issuer:
             raise FetchFailed("the document names another issuer")
         return Fetched(document, self._source.refresh_s or None)

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 
 from multidict import CIMultiDict
 
+from _fastpath.header_spec import HEADER_NAME
 from authz.outgoing.errors import BadRequest
 
-_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # RFC 9110 §5.1
 _NO_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _MOST_REASON = 64
 _OF_THE_CONNECTION = frozenset(
@@ -63,7 +63,7 @@ def checked_headers(headers: tuple[tuple[str, str], ...]) -> CIMultiDict[str]:
     that none can make two requests of one. Raises BadRequest."""
     checked: CIMultiDict[str] = CIMultiDict()
     for name, value in headers:
-        if not _NAME.fullmatch(name) or _NO_VALUE.search(value):
+        if not HEADER_NAME.fullmatch(name) or _NO_VALUE.search(value):
             raise BadRequest("a header is not valid")
         if name.lower() not in _OF_THE_CONNECTION:
             checked[name] = value.strip(" \t")
