@@ -169,8 +169,11 @@ class Evaluation:
 
 
 def _own_expiry_ns(identity: object, otherwise: int) -> int:
-    """When the identity itself says that it ends (`exp`, RFC 7519 §4.1.4, RFC 7662 §2.2)."""
+    """When the identity itself says that it ends (`exp`, RFC 7519 §4.1.4, RFC 7662 §2.2); some
+    servers write the number as text."""
     ends = identity.get("exp") if isinstance(identity, dict) else None
+    if isinstance(ends, str) and ends.isascii() and ends.isdigit():
+        ends = float(ends)
     if isinstance(ends, bool) or not isinstance(ends, int | float):
         return otherwise
     return int(min(ends, otherwise / 1e9)) * 10**9

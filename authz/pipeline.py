@@ -20,6 +20,7 @@ from _fastpath.rule import CONDITION_FAILED
 from authz import answers
 from authz.answers import Verdict
 from authz.condition import holds
+from authz.config import Authorization, Entry, Metadata
 from authz.errors import Unauthenticated
 from authz.evaluation import Call, Evaluation, Item, Note, Result
 from authz.evaluator import Identified, Turn
@@ -256,8 +257,7 @@ class Pipeline:
         try:
             return None if self._evaluation.applies(call, self._document) else False
         except EvaluationError:
-            # Left out anywhere else it grants nothing.
-            if call.phase != "authorization" or self._config.skip_failed_conditions:
+            if self._config.skip_failed_conditions or not _decides(call.item.entry):
                 return False
             return Result(reason=CONDITION_FAILED)
 
@@ -276,6 +276,12 @@ class Pipeline:
         if results:
             before = self._auth.get(phase)
             self._extend({phase: {**before, **results} if isinstance(before, dict) else results})
+
+
+def _decides(entry: Entry) -> bool:
+    """Whether the request must not go on without it; any other entry that is left out grants
+    nothing."""
+    return isinstance(entry, Authorization) or (isinstance(entry, Metadata) and entry.required)
 
 
 def _groups(items: Sequence[Item]) -> Iterator[list[tuple[int, Item]]]:

@@ -88,6 +88,24 @@ def test_what_is_remembered_ends_with_what_it_followed_from(lanes: Lanes, change
     assert lanes.get().http_status == 403
 
 
+@pytest.mark.parametrize(("value", "status"), [(None, 403), ("other", 200)])
+def test_required_metadata_whose_condition_fails(
+    lanes: Lanes, value: str | None, status: int
+) -> None:
+    lanes.config(
+        annotations={"tollhouse.io/extensions": "metadata: {m: {required: true}}"},
+        metadata={
+            "m": {
+                "http": {"url": "http://127.0.0.1:1/"},
+                "when": [{"predicate": "request.headers['x-a'] == 'b'"}],
+                "cache": BY_PATH,
+            }
+        },
+    )
+    headers = {} if value is None else {"x_a": value}
+    assert lanes.get(**headers).http_status == status
+
+
 def test_entry_without_native_form_leaves_earlier_denials_native(lanes: Lanes) -> None:
     lanes.secret("alice")
     keys = {"apiKey": {"selector": {"matchLabels": {"app": "toys"}}}}

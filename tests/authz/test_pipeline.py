@@ -148,6 +148,18 @@ async def test_overload_is_no_refusal_of_one_evaluator() -> None:
 
 
 @pytest.mark.parametrize(("skip", "status"), [(False, 403), (True, 200)])
+async def test_failing_condition_leaves_out_nothing_required(skip: bool, status: int) -> None:
+    when = (
+        Predicate(compile_expression("auth.nobody.x == 1", Context.AUTHORIZATION, strict=True)),
+    )
+    trial = Trial(more={"skip_failed_conditions": skip})
+    trial.add(Metadata, "risk", Counted(), when=when, required=True)
+    answer = await trial.ask()
+    assert answer.http_status == status
+    assert skip or answer.reason == "metadata 'risk' is required and missing"
+
+
+@pytest.mark.parametrize(("skip", "status"), [(False, 403), (True, 200)])
 async def test_failing_condition_denies_unless_told_otherwise(skip: bool, status: int) -> None:
     when = (
         Predicate(compile_expression("auth.nobody.x == 1", Context.AUTHORIZATION, strict=True)),
@@ -186,14 +198,14 @@ async def test_null_is_no_key_and_types_make_different_keys(value: object) -> No
 
 async def test_identity_is_remembered_by_credential_and_not_beyond_its_end() -> None:
     ends = NOW // SECOND + 5
-    source = Counted({"n": 1, "exp": ends}, {"n": 2, "exp": ends}, {"n": 3})
+    source = Counted({"n": 1, "exp": ends}, {"n": 2, "exp": str(ends)}, {"n": 3}, {"n": 4})
     key = Cache(StaticValue.of("same for all"), 60)
     trial = Trial().add(Authentication, "a", source, cache=key)
     trial.add(SuccessItem, "who", _identity, local=True)
     tokens = ("Bearer x", "Bearer y", "Bearer x")
     assert [(await trial.ask(authorization=t)).metadata["who"] for t in tokens] == [1, 2, 1]
     trial.wall_ns = ends * SECOND
-    assert (await trial.ask(authorization="Bearer x")).metadata["who"] == 3
+    assert [(await trial.ask(authorization=t)).metadata["who"] for t in tokens[:2]] == [3, 4]
 
 
 async def _identity(turn: Turn) -> object:
