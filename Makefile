@@ -59,6 +59,10 @@ lint: build ## ruff, cython-lint, mypy and the import rules
 bench: build ## server CPU per request against a constant-answer server, into docs/benchmarks.md
 	$(PY) -m loadtests.bench --rounds $(ROUNDS) --seconds $(ROUND_SECONDS) --write docs/benchmarks.md
 
+.PHONY: bench-authorization
+bench-authorization: build ## kinds of identity and rule as ratios to one API key, into docs/benchmarks.md
+	$(PY) -m loadtests.authorization --rounds $(ROUNDS) --seconds $(ROUND_SECONDS) --write docs/benchmarks.md
+
 .PHONY: bench-redis
 bench-redis: build ## decisions per second in memory, leased, exact and one by one, into docs/benchmarks.md
 	$(PY) -m loadtests.redis_bench --rounds $(ROUNDS) --seconds $(ROUND_SECONDS) --write docs/benchmarks.md

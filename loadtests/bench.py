@@ -67,8 +67,11 @@ def suite(quick: bool) -> dict[str, list[Contender]]:
 
 
 def cpu_seconds(pid: int) -> float:
+    """Of the process and those that it started."""
     fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS
+    started = Path(f"/proc/{pid}/task").glob("*/children")
+    children = [int(child) for found in started for child in found.read_text().split()]
+    return (int(fields[11]) + int(fields[12])) / TICKS + sum(map(cpu_seconds, children))
 
 
 def fire(pid: int, port: int, contender: Contender, shape: Shape, seconds: float) -> Sample:

@@ -6,10 +6,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import grpc
 from envoy.service.auth.v3 import external_auth_pb2
@@ -18,13 +19,15 @@ from envoy.service.ratelimit.v3 import rls_pb2
 from loadtests.paths import CHECK
 
 HERE = Path(__file__).resolve().parent
+HOST = "bench.example.com"
 UNLIMITED = 10**15  # of a limit that a benchmark must never reach
 
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """`limits` and `keys` size the configuration of a Tollhouse, the request meets `met` of the
-    limits, `flags` are added to its command line; `kind` picks the program."""
+    """`limits` and `keys` size the configuration of a Tollhouse, or `manifests` is all of it; the
+    request meets `met` of the limits, `flags` are added to the command line; `kind` picks the
+    program."""
 
     name: str
     # "ceiling", "grpcio", "native" (our server, constant answer), "one by one" (our server, each
@@ -36,6 +39,7 @@ class Contender:
     limits: int = 0
     met: int = 1
     keys: int = 0
+    manifests: str = ""
     flags: tuple[str, ...] = ()
 
 
@@ -48,8 +52,8 @@ def rate_limit_request() -> bytes:
     return bytes(request.SerializeToString(deterministic=True))
 
 
-def check_request() -> bytes:
-    """What Envoy sends for a curl request with an API key."""
+def check_request(authorization: str = "APIKEY key-0") -> bytes:
+    """What Envoy sends for a curl request with an API key, or another credential."""
     request = external_auth_pb2.CheckRequest()
     attributes = request.attributes
     attributes.source.address.socket_address.address = "127.0.0.1"
@@ -61,17 +65,17 @@ def check_request() -> bytes:
     http.id = "1234567890123456789"
     http.method = "GET"
     http.path = "/toys?page=1"
-    http.host = "bench.example.com"
+    http.host = HOST
     http.scheme = "http"
     http.protocol = "HTTP/1.1"
     http.headers.update(
         {
-            ":authority": "bench.example.com",
+            ":authority": HOST,
             ":method": "GET",
             ":path": "/toys?page=1",
             ":scheme": "http",
             "accept": "*/*",
-            "authorization": "APIKEY key-0",
+            "authorization": authorization,
             "user-agent": "curl/8.5.0",
             "x-forwarded-proto": "http",
             "x-request-id": "0f6a7a4e-6d0c-4f7e-9d2a-5c1e4f7f0b11",
@@ -99,36 +103,43 @@ def limits_file(count: int, met: int) -> str:
     return json.dumps(limits)
 
 
-def manifests(keys: int) -> str:
-    """One AuthConfig and `keys` API keys, as a YAML stream of JSON documents."""
-    config = {
+def auth_config(name: str, host: str, **spec: Any) -> dict[str, Any]:
+    return {
         "apiVersion": "authorino.kuadrant.io/v1beta3",
         "kind": "AuthConfig",
-        "metadata": {"name": "bench", "namespace": "bench"},
-        "spec": {
-            "hosts": ["bench.example.com"],
-            "authentication": {
-                "keys": {
-                    "apiKey": {"selector": {"matchLabels": {"app": "bench"}}},
-                    "credentials": {"authorizationHeader": {"prefix": "APIKEY"}},
-                }
-            },
-        },
+        "metadata": {"name": name, "namespace": "bench"},
+        "spec": {"hosts": [host], **spec},
     }
-    secrets = [
+
+
+def key_secrets(count: int) -> list[dict[str, Any]]:
+    """Secrets with the keys key-0, key-1 …"""
+    labels = {"app": "bench", "authorino.kuadrant.io/managed-by": "authorino"}
+    return [
         {
             "apiVersion": "v1",
             "kind": "Secret",
-            "metadata": {
-                "name": f"key-{number}",
-                "namespace": "bench",
-                "labels": {"app": "bench", "authorino.kuadrant.io/managed-by": "authorino"},
-            },
+            "metadata": {"name": f"key-{number}", "namespace": "bench", "labels": labels},
             "stringData": {"api_key": f"key-{number}"},
         }
-        for number in range(keys)
+        for number in range(count)
     ]
-    return "\n---\n".join(json.dumps(document) for document in [config, *secrets])
+
+
+def stream(documents: Iterable[dict[str, Any]]) -> str:
+    """A YAML stream of JSON documents."""
+    return "\n---\n".join(map(json.dumps, documents))
+
+
+def manifests(keys: int) -> str:
+    """One AuthConfig and `keys` API keys."""
+    authentication = {
+        "keys": {
+            "apiKey": {"selector": {"matchLabels": {"app": "bench"}}},
+            "credentials": {"authorizationHeader": {"prefix": "APIKEY"}},
+        }
+    }
+    return stream([auth_config("bench", HOST, authentication=authentication), *key_secrets(keys)])
 
 
 def free_port() -> int:
@@ -165,10 +176,10 @@ def command(contender: Contender, port: int, threads: int, folder: Path) -> list
     words = [sys.executable, "-m", "tollhouse", "serve", "--http-listen", "none"]
     words += ["--authz-http-listen", "none"]
     words += ["--threads", str(threads), listen, f"127.0.0.1:{port}", other, "none"]
-    if contender.keys:
+    if contender.manifests or contender.keys:
         place = folder / f"{contender.name}-manifests"
         place.mkdir()
-        (place / "bench.yaml").write_text(manifests(contender.keys))
+        (place / "bench.yaml").write_text(contender.manifests or manifests(contender.keys))
         words.append(str(place))
     else:
         limits = folder / f"{contender.name}.yaml"
