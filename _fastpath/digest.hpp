@@ -47,10 +47,8 @@ class SipHasher {
     SipHasher() : SipHasher(Secret(0, 0)) {}
 
     explicit SipHasher(const Secret &secret)
-        : v0_(secret.low ^ 0x736f6d6570736575u),
-          v1_(secret.high ^ 0x646f72616e646f6du ^ 0xee),
-          v2_(secret.low ^ 0x6c7967656e657261u),
-          v3_(secret.high ^ 0x7465646279746573u) {}
+        : state_{secret.low ^ 0x736f6d6570736575u, secret.high ^ 0x646f72616e646f6du ^ 0xee,
+                 secret.low ^ 0x6c7967656e657261u, secret.high ^ 0x7465646279746573u} {}
 
     void add(uint64_t word) { add(&word, sizeof word); }
 
@@ -63,48 +61,56 @@ class SipHasher {
                 --size;
             }
             if (pending_ < 8) return;
-            block(tail_);
+            state_.block(tail_);
             tail_ = 0;
             pending_ = 0;
         }
+        // In a copy, since what `at` points to might be this object: it stays in registers.
+        State state = state_;
         for (; size >= 8; at += 8, size -= 8) {
             uint64_t word;
             std::memcpy(&word, at, 8);  // little-endian, as every target we build for
-            block(word);
+            state.block(word);
         }
+        state_ = state;
         while (size--) tail_ |= uint64_t(*at++) << (8 * pending_++);
     }
 
     Digest digest() {
-        block(tail_ | uint64_t(total_) << 56);
-        v2_ ^= 0xee;
-        for (int i = 0; i < 4; ++i) round();
+        State &v = state_;
+        v.block(tail_ | uint64_t(total_) << 56);
+        v.v2 ^= 0xee;
+        for (int i = 0; i < 4; ++i) v.round();
         Digest result;
-        result.low = v0_ ^ v1_ ^ v2_ ^ v3_;
-        v1_ ^= 0xdd;
-        for (int i = 0; i < 4; ++i) round();
-        result.high = v0_ ^ v1_ ^ v2_ ^ v3_;
+        result.low = v.v0 ^ v.v1 ^ v.v2 ^ v.v3;
+        v.v1 ^= 0xdd;
+        for (int i = 0; i < 4; ++i) v.round();
+        result.high = v.v0 ^ v.v1 ^ v.v2 ^ v.v3;
         return result;
     }
 
   private:
+    struct State {
+        uint64_t v0, v1, v2, v3;
+
+        void block(uint64_t word) {
+            v3 ^= word;
+            round();
+            round();
+            v0 ^= word;
+        }
+
+        void round() {
+            v0 += v1; v1 = rotate(v1, 13); v1 ^= v0; v0 = rotate(v0, 32);
+            v2 += v3; v3 = rotate(v3, 16); v3 ^= v2;
+            v0 += v3; v3 = rotate(v3, 21); v3 ^= v0;
+            v2 += v1; v1 = rotate(v1, 17); v1 ^= v2; v2 = rotate(v2, 32);
+        }
+    };
+
     static uint64_t rotate(uint64_t x, int by) { return x << by | x >> (64 - by); }
 
-    void block(uint64_t word) {
-        v3_ ^= word;
-        round();
-        round();
-        v0_ ^= word;
-    }
-
-    void round() {
-        v0_ += v1_; v1_ = rotate(v1_, 13); v1_ ^= v0_; v0_ = rotate(v0_, 32);
-        v2_ += v3_; v3_ = rotate(v3_, 16); v3_ ^= v2_;
-        v0_ += v3_; v3_ = rotate(v3_, 21); v3_ ^= v0_;
-        v2_ += v1_; v1_ = rotate(v1_, 17); v1_ ^= v2_; v2_ = rotate(v2_, 32);
-    }
-
-    uint64_t v0_, v1_, v2_, v3_;
+    State state_;
     uint64_t tail_ = 0;
     size_t total_ = 0;
     unsigned pending_ = 0;
