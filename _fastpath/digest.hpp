@@ -76,6 +76,25 @@ class SipHasher {
         while (size--) tail_ |= uint64_t(*at++) << (8 * pending_++);
     }
 
+    // Two inputs of equal size at once, a multiple of 8, before any that is not: a processor has room
+    // for the rounds of both side by side.
+    static void add_both(SipHasher &a, const void *of_a, SipHasher &b, const void *of_b, size_t size) {
+        const uint8_t *at_a = static_cast<const uint8_t *>(of_a);
+        const uint8_t *at_b = static_cast<const uint8_t *>(of_b);
+        State first = a.state_, second = b.state_;
+        for (size_t done = 0; done < size; done += 8) {
+            uint64_t word_a, word_b;
+            std::memcpy(&word_a, at_a + done, 8);
+            std::memcpy(&word_b, at_b + done, 8);
+            first.block(word_a);
+            second.block(word_b);
+        }
+        a.state_ = first;
+        b.state_ = second;
+        a.total_ += size;
+        b.total_ += size;
+    }
+
     Digest digest() {
         State &v = state_;
         v.block(tail_ | uint64_t(total_) << 56);

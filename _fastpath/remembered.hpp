@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdint>
+#include <initializer_list>
 #include <list>
 #include <memory>
 #include <mutex>
@@ -96,6 +97,8 @@ class RememberedTable {
     size_t bytes() const { return sum(&Shard::held); }
 
   private:
+    static constexpr size_t LONG_KEY = 64;
+
     struct Entry {
         Digest digest;
         uint64_t scope;
@@ -146,7 +149,20 @@ class RememberedTable {
     Digest digest_of(uint64_t scope, const void *key, size_t size) const {
         SipHasher hasher(secret_);
         hasher.add(scope);
-        hasher.add(key, size);
+        if (size < LONG_KEY) {
+            hasher.add(key, size);
+            return hasher.digest();
+        }
+        // A token is long: its halves are digested side by side, then both digests.
+        SipHasher front(front_secret_), back(back_secret_);
+        const char *at = static_cast<const char *>(key);
+        size_t half = size / 16 * 8;
+        SipHasher::add_both(front, at, back, at + half, half);
+        back.add(at + 2 * half, size - 2 * half);
+        for (const Digest &part : {front.digest(), back.digest()}) {
+            hasher.add(part.low);
+            hasher.add(part.high);
+        }
         return hasher.digest();
     }
 
@@ -162,7 +178,7 @@ class RememberedTable {
         return total;
     }
 
-    Secret secret_;
+    Secret secret_, front_secret_, back_secret_;
     size_t count_ = 1, max_entries_, max_bytes_;  // the bounds are those of one shard
     std::unique_ptr<Shard[]> shards_;
     std::atomic<uint64_t> last_scope_{0};

@@ -35,6 +35,18 @@ def test_result_is_found_in_its_own_scope_only() -> None:
     assert found(table, first, b"") is None
 
 
+@pytest.mark.parametrize("size", [63, 64, 65, 79, 80, 81, 200, 1000])
+def test_every_byte_of_a_long_key_counts(size: int) -> None:
+    table = RememberedTable()
+    key = bytes(n % 251 for n in range(size))
+    table.put(1, key, document("a"), LATER)
+    assert found(table, 1, key) == {"name": "a"}
+    others = [key[:n] + bytes([key[n] ^ 1]) + key[n + 1 :] for n in range(size)]
+    others += [key[:-1], key + b"\0", key[size // 2 :] + key[: size // 2]]
+    assert [other for other in others if found(table, 1, other)] == []
+    assert found(table, 2, key) is None
+
+
 def test_result_is_gone_at_its_expiry() -> None:
     table = RememberedTable()
     table.put(1, b"key", document("a"), LATER)
