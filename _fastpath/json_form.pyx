@@ -40,7 +40,7 @@ from datetime import datetime, timedelta, timezone
 cdef int LEVELS = 31
 MAX_LEVELS = LEVELS
 
-cdef int64_t EXACT = 1 << 53
+cdef int64_t EXACT = (1 << 53) - 1
 
 
 cdef bint key_before(const Entry &a, const Entry &b) noexcept nogil:
@@ -120,7 +120,8 @@ cdef str fraction(int microseconds):
 cdef str duration_text(object value):
     sign = "-" if value < timedelta() else ""
     value = abs(value)
-    return f"{sign}{value.days * 86400 + value.seconds}{fraction(value.microseconds)}s"
+    digits = f".{value.microseconds:06}".rstrip("0").rstrip(".")
+    return f"{sign}{value.days * 86400 + value.seconds}{digits}s"
 
 
 cdef object timeless(object value):

@@ -49,7 +49,7 @@ cdef enum:
     NUMBER_SIZE = 400       # the longest double without exponent takes 345
     JSON_DEPTH = 512        # programs nest at most 250 levels over documents of at most 128
 
-cdef int64_t MAX_EXACT = 1 << 53
+cdef int64_t MAX_EXACT = (1 << 53) - 1
 
 
 cdef struct Decimal:

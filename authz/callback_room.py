@@ -5,12 +5,15 @@ import asyncio
 import contextlib
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator
+from typing import TypeVar
 
 from prometheus_client import Metric
 from prometheus_client.core import CounterMetricFamily
 from prometheus_client.registry import Collector
 
 from authz.errors import EvaluatorFailed, Refusal
+
+T = TypeVar("T")
 
 MOST = 512  # under the connections that Outgoing has for everybody
 MOST_OF_ONE = 128
@@ -29,10 +32,10 @@ class CallbackRoom:
         self._tasks: set[asyncio.Task[None]] = set()
         self.dropped = 0
 
-    async def call(self, config_id: str, send: Callable[[], Awaitable[object]]) -> None:
+    async def call(self, config_id: str, send: Callable[[], Awaitable[T]]) -> T:
         """Send and wait. Raises EvaluatorFailed, also when there is no room."""
         with self._place(config_id):
-            await send()
+            return await send()
 
     def begin(self, config_id: str, send: Callable[[], Awaitable[object]]) -> None:
         """Send without waiting. Raises EvaluatorFailed when there is no room."""

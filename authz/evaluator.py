@@ -88,5 +88,5 @@ class ResponseEvaluator(Evaluator, ABC):
 
 class CallbackEvaluator(Evaluator, ABC):
     @abstractmethod
-    async def call(self, turn: Turn) -> None:
-        """Raises errors.EvaluatorFailed."""
+    async def call(self, turn: Turn) -> object:
+        """What the other side answered, None if nobody waits. Raises errors.EvaluatorFailed."""

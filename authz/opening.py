@@ -25,7 +25,7 @@ class Opening:
         """A value of a Secret in the AuthConfig's namespace; whenever that Secret comes, changes
         or goes the AuthConfig is opened anew. Raises errors.Unavailable when it is missing."""
         values = self.secret_values(name)
-        if not values.get(key):
+        if key not in values:
             raise Unavailable(f"Secret {name!r} has no key {key!r}")
         return values[key]
 

@@ -216,12 +216,15 @@ class Pipeline:
                 Call("callbacks", at, item, partial(item.evaluator.call, turn))
                 for at, item in group
             ]
+            answered: dict[str, object] = {}
             try:
                 async with aclosing(self._results(calls)) as results:
-                    async for _ in results:
-                        pass
+                    async for call, result in results:
+                        if result.reason is None:
+                            answered[call.item.entry.name] = result.value
             except Exception:  # whatever a callback does, the verdict stands
                 logger.exception("callbacks of AuthConfig %s failed", self._config.id)
+            self._extend_phase("callbacks", answered)
 
     # ---- the evaluators of one priority group
 

@@ -27,6 +27,7 @@ from expressions.errors import (
 )
 from expressions.extremes import EXTREMES
 from expressions.native import RefusedError, compile_native
+from expressions.substring import SUBSTRING, use_own_substring
 from expressions.syntax import (
     EqualityTest,
     descriptor_entries,
@@ -83,7 +84,7 @@ def _evaluation(context: Context) -> cel.Env:
 
 def _extensions(context: Context) -> list[cel.CelExtensionBase]:
     if context is Context.AUTHORIZATION:
-        return [ext_optional.ExtOptional(), ext_strings.ExtStrings()]
+        return [ext_optional.ExtOptional(), ext_strings.ExtStrings(), SUBSTRING]
     return [EXTREMES]
 
 
@@ -165,6 +166,8 @@ def compile_expression(source: str, context: Context, *, strict: bool) -> Expres
     except DecodeError as error:
         raise ExpressionSyntaxError("nested too deeply", 1, 1) from error
     native, refusal = _native(tree.expr, context)
+    if context is Context.AUTHORIZATION and use_own_substring(tree):
+        serialized = _packed(tree)
     return Expression(
         source=source,
         context=context,
@@ -194,6 +197,12 @@ def syntax_tree(serialized: bytes) -> CheckedExpr | ParsedExpr:
     packed = Any.FromString(serialized)
     message = CheckedExpr if packed.type_url.endswith("CheckedExpr") else ParsedExpr
     return message.FromString(packed.value)
+
+
+def _packed(tree: CheckedExpr | ParsedExpr) -> bytes:
+    packed = Any()
+    packed.Pack(tree)
+    return packed.SerializeToString()
 
 
 def _native(expression: Expr, context: Context) -> tuple[NativeProgram | None, str | None]:

@@ -1,7 +1,7 @@
 """Callback `http`: another server is told of the decision, which it cannot change.
 
 The answer waits for it, as with Authorino, unless the extensions say `asynchronous`. The status of
-the other server is its own affair.
+the other server is its own affair; what it says is there for callbacks of later priorities.
 """
 
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from authz.callback_room import CallbackRoom
 from authz.entry_reading import Reading
 from authz.evaluator import CallbackEvaluator, Turn
+from authz.evaluators.http_content import content_in_turn
 from authz.evaluators.http_endpoint import (
     HttpEndpoint,
     HttpEndpointSpec,
@@ -41,14 +42,15 @@ class SentCallback(CallbackEvaluator):
         self._room = room
         self._config_id = config_id
 
-    async def call(self, turn: Turn) -> None:
+    async def call(self, turn: Turn) -> object:
         prepared = self._endpoint.prepared(turn.document)
         if self._asynchronous:
             self._room.begin(self._config_id, lambda: self._endpoint.send(prepared))
-        else:
-            await self._room.call(
-                self._config_id, lambda: self._endpoint.send(prepared, turn.deadline)
-            )
+            return None
+        response = await self._room.call(
+            self._config_id, lambda: self._endpoint.send(prepared, turn.deadline)
+        )
+        return await content_in_turn(response, turn)
 
 
 def open_http_callback(spec: HttpCallback, opening: Opening) -> SentCallback:

@@ -43,6 +43,8 @@ def next_hop(hop: Hop, response: OutgoingResponse, left: int) -> Hop | None:
         headers = CIMultiDict(
             (name, value) for name, value in headers.items() if name.lower() in _HARMLESS
         )
+    if hop.body is None:
+        headers.pop("Content-Type", None)  # GETs of metadata have one all the same
     if response.status in (307, 308) or hop.method in ("GET", "HEAD"):
         return Hop(hop.method, url, headers, hop.body)
     headers.pop("Content-Type", None)

@@ -59,6 +59,21 @@ async def test_callbacks_hear_of_every_decision(
     ]
 
 
+async def test_later_callbacks_see_answers_of_earlier_ones(
+    lanes: CallingLanes, backend: Backend
+) -> None:
+    backend.says("/log", '{"n": 1}', Content_Type="application/json")
+    spec = """
+  text: {http: {url: %(url)s/text}, priority: 1}
+  gone: {http: {url: "http://127.0.0.1:1/"}, priority: 1}
+  last: {http: {method: POST, url: %(url)s/last, body: {selector: auth.callbacks}}, priority: 2}
+"""
+    backend.says("/text", "hello", Content_Type="text/plain")
+    assert not lanes.configure(_spec(backend) + spec % {"url": backend.url})
+    await lanes.call("/yes", authorization="Bearer alice-key")
+    assert json.loads(backend.seen[-1].body) == {"log": {"n": 1}, "text": "hello"}
+
+
 async def test_no_callback_for_what_does_not_apply(lanes: CallingLanes, backend: Backend) -> None:
     lanes.configure(_spec(backend, "when: [{predicate: 'false'}]"))
     await lanes.call()

@@ -201,7 +201,7 @@ async def test_other_methods_are_not_sent(lanes: CallingLanes, backend: Backend)
         ('{"a": 1} 7', "application/json", MISSING, [{"a": 1}, 7]),
         ("{", "application/json", MISSING, MISSING),
         ("null", "application/json", None, MISSING),
-        ("", "application/json", None, MISSING),
+        ("", "application/json", MISSING, MISSING),
         ('{"a": NaN}', "application/json", MISSING, MISSING),
         ("[" * 10000, "application/json", MISSING, MISSING),
         ("{}{" * 3, "application/json", MISSING, MISSING),

@@ -147,6 +147,21 @@ def test_expression_gives_same_result_in_both_lanes(source: str, context: Contex
     assert same(full[1], fast[1]), (full, fast)
 
 
+@pytest.mark.parametrize(
+    ("source", "value"),
+    [
+        ("request.method.substring(0, 3)", "GET"),
+        ("'a\U0001f98ab'.substring(1, size('a\U0001f98ab'))", "\U0001f98ab"),
+        ("'ab'.substring(2, 2)", ""),
+        ("auth.?identity.missing.orValue('/a/b').substring(1, 4).substring(1, 3)", "/b"),
+        ("['abc'].map(x, x.substring(1, 3))[0]", "bc"),
+    ],
+)
+def test_substring_may_end_with_the_text(source: str, value: str) -> None:
+    expression = compile_expression(source, Context.AUTHORIZATION, strict=True)
+    assert full_lane(expression, REQUEST) == fast_lane(expression, REQUEST) == (0, value)
+
+
 @pytest.mark.parametrize("size", [9999, 10000])
 @pytest.mark.parametrize(
     "source",
