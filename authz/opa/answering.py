@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from authz.opa.errors import EvaluationFailed
 from authz.opa.http_send import Send, http_send
+from authz.opa.input_parts import part_at
 from authz.opa.plain_text import original_value
 from authz.opa.policy import Policy
 from authz.opa.printed_term import read_term
@@ -73,12 +74,7 @@ def _argument(argument: tuple[str, ...] | str, document: Mapping[str, object]) -
     would make of null."""
     if isinstance(argument, str):
         return argument
-    value: object = document
-    for step in argument:
-        if not isinstance(value, Mapping):
-            raise LookupError(step)
-        value = value[step]
-    return _as_written(value)
+    return _as_written(part_at(document, argument))
 
 
 def _as_written(value: object) -> object:

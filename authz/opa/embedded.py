@@ -195,7 +195,7 @@ class EmbeddedPolicy:
     async def _evaluated(self, document: Mapping[str, object], wall_ns: int) -> bytes:
         """The JSON text of the package's value."""
         answers = Answers(self._policy, document, wall_ns, self._engine.send)
-        given = json_of_value(self._policy.parts.of_document(document))
+        given = json_of_value(self._policy.input_of(document))
         for _ in range(MOST_RUNS):
             static, asked = json.dumps(answers.static), json.dumps(answers.asked)
             body = f'{{"input":{given},"static":{static},"answers":{asked}}}'.encode()

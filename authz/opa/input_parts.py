@@ -37,6 +37,16 @@ class InputParts:
         return document if self.whole else _part(self.tree, document)
 
 
+def part_at(document: Mapping[str, object], path: tuple[str, ...]) -> object:
+    """Raises LookupError where the document lacks it."""
+    value: object = document
+    for step in path:
+        if not isinstance(value, Mapping):
+            raise LookupError(step)
+        value = value[step]
+    return value
+
+
 def _typed(tree: Mapping[str, object]) -> Paths:
     return {step: _typed(inner) for step, inner in tree.items() if isinstance(inner, dict)}
 

@@ -4,19 +4,21 @@ The text becomes the module `tollhouse_policy`. What rego-cpp is known to get wr
 or refused here, so that it never becomes a silent undefined:
 - a leading package clause goes, and only that;
 - `p[x] { … }` of Rego v0 adds to a set: it is written `p contains x { … }`;
-- `input` is `input.i`, since provided built-ins answer through `input.a`;
+- each part of the input that is read is a member of its own, `input.p0` and so on, or `input.i`
+  where all of it is read or `with` replaces some; provided built-ins answer through `input.a`;
 - calls of provided built-ins become references to their answers;
 - references that iterate get a literal of their own (authz/opa/iteration.py).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import pairwise
 
 from authz.opa.builtins import ADVICE, NATIVE, PROVIDED, REWRITTEN
 from authz.opa.dialect import check_dialect
 from authz.opa.errors import PolicyRefused
-from authz.opa.input_parts import InputParts
+from authz.opa.input_parts import InputParts, part_at
 from authz.opa.iteration import spread_out
 from authz.opa.plain_text import literal
 from authz.opa.tokens import (
@@ -58,7 +60,18 @@ class Policy:
 
     module: str
     calls: tuple[StaticCall, ...]
-    parts: InputParts = field(compare=False)  # follows from the others
+    paths: tuple[tuple[str, ...], ...]
+    parts: InputParts | None = field(compare=False)  # as `input.i`; follows from the others
+
+    def input_of(self, document: Mapping[str, object]) -> Mapping[str, object]:
+        """Nothing but what the policy reads; what is missing is left out."""
+        found: dict[str, object] = {}
+        if self.parts is not None:
+            found["i"] = self.parts.of_document(document)
+        for number, path in enumerate(self.paths):
+            with suppress(LookupError):
+                found[f"p{number}"] = part_at(document, path)
+        return found
 
 
 def prepare(rego: str, version: str) -> Policy:
@@ -72,12 +85,8 @@ def prepare(rego: str, version: str) -> Policy:
     module = editor.module()
     if not has_default_allow(tokens):
         module += "\ndefault allow := false\n"
-    paths = (
-        found.steps[1:]
-        for found in references(tokens)
-        if found.steps[0] == "input" and not editor.is_bare_import(found)
-    )
-    return Policy(module, tuple(editor.calls), InputParts.of(paths))
+    parts = InputParts.of(editor.nested) if editor.nested else None
+    return Policy(module, tuple(editor.calls), tuple(editor.paths), parts)
 
 
 def after_package(tokens: list[Token]) -> int:
@@ -122,15 +131,16 @@ class _Editor:
         self._defined = defined
         self._static = not any(token.is_name("with") for token in tokens)
         self._references = {item.first: item for item in references(tokens)}
+        self._done = first  # what stands before is edited
         self.calls: list[StaticCall] = []
+        self.paths: list[tuple[str, ...]] = []
+        self.nested: list[tuple[str, ...]] = []
 
     def module(self) -> str:
         edits = sorted(self._edits())
         text, at = f"package {PACKAGE}\n", self._tokens[self._first].start
         text += "\n" * self._rego.count("\n", 0, at)
         for start, end, new in edits:
-            if start < at:
-                continue  # inside of a call that is replaced as a whole
             text += self._rego[at:start] + new
             at = end
         return text + self._rego[at:]
@@ -138,6 +148,8 @@ class _Editor:
     def _edits(self) -> Iterator[Edit]:
         for at in range(self._first, len(self._tokens)):
             token = self._tokens[at]
+            if at < self._done:
+                continue
             if token.kind is Kind.STRING:
                 yield token.start, token.end, literal(token.text)
             elif token.is_name("package") and token.depth == 0 and at in self._references:
@@ -161,7 +173,17 @@ class _Editor:
     def _input(self, found: Reference, token: Token) -> Edit:
         if self.is_bare_import(found):
             return self._tokens[found.first - 1].start, token.end, ""
-        return token.start, token.end, "input.i"
+        path = found.steps[1:]
+        if not path or not self._static:
+            self.nested.append(path)
+            return token.start, token.end, "input.i"
+        if path not in self.paths:
+            self.paths.append(path)
+        self._done = found.after
+        new = f"input.p{self.paths.index(path)}"
+        if found.first and self._tokens[found.first - 1].is_name("import"):
+            new += "" if self._tokens[found.after].is_name("as") else f" as {path[-1]}"
+        return token.start, self._tokens[found.after - 1].end, new
 
     def is_bare_import(self, found: Reference) -> bool:
         """`import input` says nothing new."""
@@ -187,12 +209,13 @@ class _Editor:
             raise PolicyRefused(f"{name}() takes {PROVIDED[name]} arguments", token.line)
         # http.send waits for another server, so it is asked for when the policy comes to it.
         static = None if name == "http.send" else self._static_arguments(ranges)
-        end = self._tokens[closing(self._tokens, found.after)].end
+        last = closing(self._tokens, found.after)
         if static is not None:
+            self._done = last + 1
             call = StaticCall(name, static)
             if call not in self.calls:
                 self.calls.append(call)
-            yield token.start, end, f"input.a.s{self.calls.index(call)}"
+            yield token.start, self._tokens[last].end, f"input.a.s{self.calls.index(call)}"
             return
         comma = "," if ranges else ""
         new = f'data.tollhouse.call{len(ranges)}("{name}"{comma}'

@@ -72,11 +72,12 @@ class Program:
             given = json.loads(text, parse_int=_whole)
         answers = {call: plain_value(answer) for call, answer in given["answers"]}
         static = {name: plain_value(value) for name, value in given["static"].items()}
-        value = plain_value(given["input"])
+        value = {name: plain_value(part) for name, part in given["input"].items()}
         if fractions:  # exact, where the quicker way rounds to six decimals
             self._rego.set_input_term(_term(value, static, answers))
         else:
-            self._rego.set_input({"i": value, "a": {**static, "d": answers}})
+            known = {"a": {**static, "d": answers}} if static or answers else {}
+            self._rego.set_input({**value, **known})
         result = self._value()
         asked = [call for call in self._printed.calls() if call not in answers]
         if asked:
@@ -114,11 +115,14 @@ class Printed:
         return [line.removeprefix(CALL) for line in found if line.startswith(CALL)]
 
 
-def _term(value: object, static: Mapping[str, object], answers: Mapping[str, object]) -> str:
+def _term(
+    value: Mapping[str, object], static: Mapping[str, object], answers: Mapping[str, object]
+) -> str:
     """The input as Rego. Calls are escaped as they were printed; nothing else needs that."""
     asked = ",".join(f'"{call}":{_json(answer)}' for call, answer in answers.items())
     known = "".join(f'"{name}":{_json(answer)},' for name, answer in static.items())
-    return f'{{"i":{_json(value)},"a":{{{known}"d":{{{asked}}}}}}}'
+    parts = "".join(f'"{name}":{_json(part)},' for name, part in value.items())
+    return f'{{{parts}"a":{{{known}"d":{{{asked}}}}}}}'
 
 
 def _json(value: object) -> str:
@@ -155,7 +159,6 @@ class Server:
                 size, operation, number = struct.unpack("<IcI", header)
                 answer = self._answer(operation, number, stream.read(size))
                 channel.sendall(struct.pack("<I", len(answer)) + answer)
-                self._printed.calls()
 
     def _answer(self, operation: bytes, number: int, body: bytes) -> bytes:
         try:

@@ -25,7 +25,7 @@ def module(rego: str, version: str = "v0") -> str:
 def test_only_a_leading_package_clause_goes(first: str) -> None:
     assert module(f"{first}\nallow {{ true }}").strip() == "allow { true }"
     kept = "allow {\n  # package of members\n  input.x\n}"
-    assert module(kept) == kept.replace("input", "input.i")
+    assert module(kept) == kept.replace("input.x", "input.p0")
     assert refusal("allow { true }\npackage b\n") == "line 2: only one package clause is possible"
 
 
@@ -49,24 +49,39 @@ def test_the_parts_that_are_read() -> None:
         "context": {},
     }
 
-    def parts(rego: str) -> object:
-        return prepare(rego, "v0").parts.of_document(document)
+    def given(rego: str) -> object:
+        return prepare(rego, "v0").input_of(document)
 
-    assert parts("allow { input.request.method }") == {"request": {"method": "GET"}}
-    assert parts('allow { input.request.headers["a"] }') == {"request": {"headers": {"a": "1"}}}
-    assert parts("allow { input.request.headers[k]; input.request.headers.a }") == {
-        "request": {"headers": {"a": "1", "b": "2"}}
+    assert given("allow { input.request.method }") == {"p0": "GET"}
+    assert given('allow { input.request.headers["a"]; input.auth.identity.sub }') == {
+        "p0": "1",
+        "p1": "x",
     }
-    assert parts("import input.auth.identity as who\nallow { who.sub }") == {
-        "auth": {"identity": {"sub": "x", "roles": ["r"]}}
+    assert given("allow { input.request.headers[k]; input.request.headers.a }") == {
+        "p0": {"a": "1", "b": "2"},
+        "p1": "1",
     }
-    assert parts("allow { input.auth.identity.roles[0]; input.nothing.at.all }") == {
-        "auth": {"identity": {"roles": ["r"]}}
+    assert given("allow { input.auth.identity.roles[0]; input.nothing.at.all }") == {"p0": ["r"]}
+    assert given("allow { true }") == given("# input\nallow { x.input }") == {}
+    assert given("allow { walk(input, x) }") == {"i": document}
+    assert given('k := "auth"\nallow { input[k]; input.request.path }') == {
+        "i": document,
+        "p0": "/",
     }
-    assert parts("allow { true }") == {}
-    assert parts("allow { walk(input, x) }") == document
-    assert parts('k := "auth"\nallow { input[k] }') == document
-    assert parts("# input\nallow { x.input }") == {}
+    assert given("allow { x with input.request.method as 1 }\nx { input.auth.metadata }") == {
+        "i": {"request": {"method": "GET"}, "auth": {"metadata": {"m": 1}}}
+    }
+    assert given("allow { input.request.method.x; input.auth.identity.roles.x }") == {}
+
+
+def test_imports_of_the_input() -> None:
+    assert module("import input.auth.identity as who\nallow { who.sub }") == (
+        "import input.p0 as who\nallow { who.sub }"
+    )
+    assert (
+        module("import input.auth\nallow { auth.x }") == "import input.p0 as auth\nallow { auth.x }"
+    )
+    assert module("import input\nallow { input.x }").strip() == "allow { input.p0 }"
 
 
 def test_calls_of_provided_built_ins() -> None:
