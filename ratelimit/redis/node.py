@@ -89,6 +89,7 @@ class Node:
         self._begun = 0.0
         self._arrived = asyncio.Event()
         self._reload = self._answered = False
+        self._opening = True
         self.up = False
         self.idle = False
         """Up, with nothing to do."""
@@ -98,8 +99,9 @@ class Node:
         return self._link.address
 
     def offer(self, parcel: Parcel) -> None:
-        """Send it as soon as possible, or fail it now."""
-        if not self.up:
+        """Send it as soon as possible, or fail it now. The first connection of a node is waited
+        for: it is new to the Cluster, or the process has just begun."""
+        if not self.up and not self._opening:
             parcel.fail(Fault.DOWN)
         elif self._waiting_decisions + parcel.group.decisions > MOST_WAITING:
             parcel.fail(Fault.OVERLOADED)
@@ -139,7 +141,7 @@ class Node:
             fault = RedisFault(Fault.CONNECTION, type(error).__name__)
             self._health.failed(str(self.address), fault)
         finally:
-            self.up = self.idle = False
+            self.up = self.idle = self._opening = False
             lost, self._sent = self._sent, []
             for parcel in lost:
                 parcel.fail(fault.fault)
@@ -150,7 +152,7 @@ class Node:
         return self._answered
 
     async def _serve(self) -> NoReturn:
-        self.up = self.idle = True
+        self.up, self._opening, self.idle = True, False, not self._waiting
         self._health.connected(str(self.address), evicts=self._link.evicts)
         self._gather()
         while True:

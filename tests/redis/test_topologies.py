@@ -192,6 +192,17 @@ async def test_moved_slot_is_followed_without_a_failure(made_cluster: RedisClust
         assert not verdict.fits
 
 
+async def test_first_decisions_wait_for_every_node(made_cluster: RedisCluster) -> None:
+    """The store is reachable when one node is; the others may just be connecting."""
+    for attempt in range(5):
+        async with opened(patient(made_cluster.url)) as store:
+            for number in range(6):
+                namespace = f"first {attempt}.{number}"
+                (verdict,) = await store.decide(hit(1), namespace=namespace)
+                assert verdict is not None
+                assert verdict.fits
+
+
 async def test_slot_on_its_way_is_asked_for(made_cluster: RedisCluster) -> None:
     slot = slot_of("on its way")
     source = made_cluster.holder(slot)
