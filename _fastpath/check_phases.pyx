@@ -21,7 +21,7 @@ from _fastpath.check_decision cimport (
 )
 from _fastpath.check_denial cimport condition_failed, deny
 from _fastpath.check_recall cimport recall
-from _fastpath.rule cimport AuthorizationRule, EntryRule, RuleData
+from _fastpath.rule cimport AuthorizationRule, MetadataRule, RuleData
 from _fastpath.value cimport Value, bool_value
 
 
@@ -29,7 +29,7 @@ cdef Step fetch(Decision *decision) noexcept nogil:
     """All entries must be remembered; what is not is fetched in the full lane."""
     cdef const RuleData *rule = decision.rule
     cdef uint32_t count = <uint32_t> rule.metadata.size(), group = 0, i
-    cdef const EntryRule *entry
+    cdef const MetadataRule *entry
     cdef Value value
     cdef Step step
     if count == 0:
@@ -42,7 +42,8 @@ cdef Step fetch(Decision *decision) noexcept nogil:
             group = entry.group
             show_results(decision, &decision.metadata)
         step = applies(decision, entry)
-        if step == STEP_NO or step == STEP_FAILED:
+        if step == STEP_NO or step == STEP_FAILED and (
+                not entry.required or rule.skip_failed_conditions):
             continue
         if step != STEP_YES or entry.foreign:
             return STEP_DEFER

@@ -99,6 +99,10 @@ struct AuthenticationRule : EntryRule {
     std::vector<NamedSource> defaults, overrides;
 };
 
+struct MetadataRule : EntryRule {
+    bool required = false;
+};
+
 struct AuthorizationRule : EntryRule {
     RuleConditions patterns;
 };
@@ -124,7 +128,7 @@ struct Rule : HostOwner {
     bool skip_failed_conditions = false;
     // In order of declaration; the *_order lists give the order of evaluation.
     std::vector<AuthenticationRule> authentication;
-    std::vector<EntryRule> metadata;
+    std::vector<MetadataRule> metadata;
     std::vector<AuthorizationRule> authorization;
     std::vector<SuccessRule> success;
     std::vector<uint32_t> authentication_order, metadata_order, authorization_order, success_order;

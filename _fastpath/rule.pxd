@@ -71,6 +71,9 @@ cdef extern from "rule.hpp" namespace "tollhouse" nogil:
         vector[NamedSource] defaults
         vector[NamedSource] overrides
 
+    cdef cppclass MetadataRule(EntryRule):
+        bint required
+
     cdef cppclass AuthorizationRule(EntryRule):
         RuleConditions patterns
 
@@ -93,7 +96,7 @@ cdef extern from "rule.hpp" namespace "tollhouse" nogil:
         RuleConditions when
         bint skip_failed_conditions
         vector[AuthenticationRule] authentication
-        vector[EntryRule] metadata
+        vector[MetadataRule] metadata
         vector[AuthorizationRule] authorization
         vector[SuccessRule] success
         vector[uint32_t] authentication_order

@@ -23,7 +23,8 @@ class Rule(Owner):
        skipped). Errors: CREDENTIAL_MISSING, KEY_INVALID, IDENTITY_MISSING, IDENTITY_NO_OBJECT.
        Defaults and overrides are resolved with the identity as it is without them.
     3. Metadata. Groups as above; results appear as `auth.metadata[name]` for later groups and
-       phases. `when` false or failing: skipped.
+       phases. `when` false or failing: skipped, but a required entry whose `when` fails is left to
+       the full lane.
     4. Authorization, all-of. Groups as above; the first failure ends the phase. `when` false:
        skipped. `when` fails or a pattern fails: PERMISSION_DENIED, 403, reason CONDITION_FAILED. A
        pattern is false: reason UNAUTHORIZED. Passed entries appear as `auth.authorization[name]`,

@@ -143,6 +143,7 @@ cdef int add_metadata(RuleData *data, object entries, Series series, tuple place
         if not entry.foreign and (entry.remembered is None or entry.remembered.key is None):
             raise ValueError(f"metadata {entry.name} needs to be remembered under a key or foreign")
         add_entry(&data.metadata[i], entry, group, series, place)
+        data.metadata[i].required = entry.required
     data.metadata_order = evaluation_order(entries)
     return 0
 

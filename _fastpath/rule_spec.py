@@ -118,7 +118,10 @@ class Authentication(Entry):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metadata(Entry):
-    """`remembered` under a key, or `foreign`."""
+    """`remembered` under a key, or `foreign`. required: a request must not go on without it, so
+    the full lane words what a failing `when` means."""
+
+    required: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

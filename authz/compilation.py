@@ -41,7 +41,10 @@ def rule_spec_of(opened: OpenConfig, *, throttled: bool = False) -> rule_spec.Ru
         name=config.name,
         when=native(config.when),
         authentication=tuple(map(_authentication, opened.authentication)),
-        metadata=tuple(map(_metadata, opened.metadata)),
+        metadata=tuple(
+            rule_spec.Metadata(required=item.entry.required, **_parts(item))
+            for item in opened.metadata
+        ),
         authorization=tuple(
             rule_spec.Authorization(**_parts(item)) for item in opened.authorization
         ),
@@ -89,13 +92,6 @@ def _authentication(item: Item) -> rule_spec.Authentication:
     except _Foreign as error:
         parts = _common(item) | {"foreign": str(error)}
     return rule_spec.Authentication(**tried | parts)
-
-
-def _metadata(item: Item) -> rule_spec.Metadata:
-    if item.entry.required and item.entry.when:
-        foreign = "is required when its condition holds or fails"
-        return rule_spec.Metadata(**_common(item), foreign=foreign)
-    return rule_spec.Metadata(**_parts(item))
 
 
 def _success(item: Item) -> rule_spec.SuccessItem:

@@ -139,7 +139,8 @@ class Lanes:
 def _may_defer(spec: dict[str, Any]) -> bool:
     """Errors of computed identities are worded in the full lane; results must be remembered."""
     identities = spec.get("authentication", {}).values()
-    phases = [spec.get("authorization", {}), *spec.get("response", {}).get("success", {}).values()]
+    phases = [spec.get("metadata", {}), spec.get("authorization", {})]
+    phases += spec.get("response", {}).get("success", {}).values()
     entries = [*identities, *(entry for phase in phases for entry in phase.values())]
     computed = {"plain", "defaults", "overrides"}
     return any("cache" in entry for entry in entries) or any(

@@ -329,6 +329,8 @@ class Model:
             found = {}
             for _, entry in group:
                 held = self.hold(entry.when, document)
+                if held is None and entry.required and not self.spec.skip_failed_conditions:
+                    raise Deferred
                 if held is not True:
                     continue
                 if entry.foreign:

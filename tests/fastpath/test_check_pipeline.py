@@ -175,6 +175,7 @@ def metadata(draw: st.DrawFn, terms: Terms) -> tuple[Metadata, ...]:
     return tuple(
         Metadata(
             name=name,
+            required=draw(st.booleans()),
             **draw(
                 st.one_of(
                     *[keyed(terms).map(lambda found: {"remembered": found})] * 4,

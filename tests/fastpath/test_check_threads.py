@@ -9,13 +9,15 @@ from envoy.service.auth.v3 import external_auth_pb2
 
 from _fastpath.cells import Series
 from _fastpath.check import CheckDecider
+from _fastpath.check_codec import encode_check_response
 from _fastpath.document import NativeDocument
 from _fastpath.host_index import HostIndex
 from _fastpath.identity import IdentityTable
 from _fastpath.plan import Plans
+from _fastpath.remembered import RememberedTable
 from _fastpath.rpc import Context, RpcError, Status, UnaryMethod
 from _fastpath.rule import Rule, rule
-from _fastpath.rule_spec import Authentication, RuleSpec, SuccessItem, Target
+from _fastpath.rule_spec import Authentication, Remembered, RuleSpec, SuccessItem, Target
 from _fastpath.server import Server
 from tests.fastpath import check_model as model
 
@@ -27,6 +29,10 @@ KEYS = 20
 
 async def refuse(request: bytes, context: Context) -> bytes:
     raise RpcError(Status.INTERNAL, "nothing here needs the full lane")
+
+
+async def unauthenticated(request: bytes, context: Context) -> bytes:
+    return encode_check_response(Status.UNAUTHENTICATED, http_status=401)
 
 
 def user(key: str, version: int) -> NativeDocument:
@@ -42,17 +48,27 @@ def request(key: str) -> bytes:
 
 
 class Live:
-    """A server with one rule, its keys, and what changes them."""
+    """A server with one rule, its keys, and what changes them.
 
-    def __init__(self) -> None:
+    remembered: keys are results of another lane, of which the table holds half; the others are
+    unauthenticated there.
+    """
+
+    def __init__(self, *, remembered: bool = False) -> None:
         self.series, self.plans, self.identities = Series(THREADS), Plans(THREADS), IdentityTable()
         self.hosts = HostIndex()
-        self.decider = CheckDecider(self.plans, self.identities, self.series)
+        self.table = RememberedTable(KEYS // 2)
+        self.scope = self.table.scope()
+        self.remembered = remembered
+        self.decider = CheckDecider(self.plans, self.identities, self.series, self.table)
 
     def compiled(self) -> Rule:
         plain = model.selector("auth", "identity").native
         who = SuccessItem(name="who", key="who", target=Target.DYNAMIC_METADATA, plain=plain)
         entry = Authentication(name="k", challenge="Bearer", key_set=0)
+        if self.remembered:
+            known = Remembered(self.scope)
+            entry = Authentication(name="k", challenge="Bearer", remembered=known)
         return rule(RuleSpec("ns", "n", authentication=(entry,), success=(who,)), self.series)
 
     def publish(self) -> None:
@@ -61,7 +77,8 @@ class Live:
 
     @asynccontextmanager
     async def channels(self) -> AsyncIterator[list[grpc.aio.Channel]]:
-        server = Server([UnaryMethod(PATH, refuse, self.decider.check)], threads=THREADS)
+        otherwise = unauthenticated if self.remembered else refuse
+        server = Server([UnaryMethod(PATH, otherwise, self.decider.check)], threads=THREADS)
         address = server.listen("127.0.0.1:0")
         server.start()
         options = [("grpc.use_local_subchannel_pool", 1)]
@@ -109,6 +126,23 @@ async def test_answers_are_whole_while_keys_and_plans_change() -> None:
                 live.identities.revoke(digest)
             if version % 5 == 0:
                 live.publish()
+                live.identities.collect()
+            await asyncio.sleep(0)
+        assert [complaint for batch in await asking for complaint in batch] == []
+
+
+async def test_answers_are_whole_while_results_make_room_for_others() -> None:
+    live = Live(remembered=True)
+    live.publish()
+    async with live.channels() as channels:
+        asking = asyncio.gather(*(ask_often(channel, 300) for channel in channels))
+        version = 0
+        while not asking.done():
+            version += 1
+            key = f"key-{version % KEYS}"
+            live.table.put(live.scope, key.encode(), user(key, version), 1 << 62)
+            if version % 50 == 0:
+                live.table.drop(live.scope)
                 live.identities.collect()
             await asyncio.sleep(0)
         assert [complaint for batch in await asking for complaint in batch] == []
