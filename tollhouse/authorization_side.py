@@ -15,6 +15,7 @@ from authz.configuration import Configuration
 from authz.metrics import AuthorizationCollector
 from authz.outgoing.client import Outgoing
 from authz.outgoing.metrics import OutgoingCollector
+from authz.remembered_metrics import RememberedCollector
 from authz.request_log import RequestLog
 from authz.service import AuthorizationService
 from authz.services import Services
@@ -76,6 +77,7 @@ class AuthorizationSide:
         self.collectors: list[Collector] = [
             OutgoingCollector(self.services.outgoing, self.services.kubernetes.outgoing),
             CallbackCollector(self.services.callbacks),
+            RememberedCollector(self.services.remembered),
         ]
         durations = self.service.metrics.durations
         self.registry = CollectorRegistry()

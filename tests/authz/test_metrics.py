@@ -14,6 +14,7 @@ from authz.configuration import Configuration
 from authz.durations import Durations
 from authz.metric_labels import KEY, MOST_SETS, MetricLabels
 from authz.metrics import AuthorizationCollector
+from authz.remembered_metrics import RememberedCollector
 from tests.authz.fake_evaluators import Trial, gives, hangs
 from tests.authz.lanes import NOW, THREADS, Clocks, Lanes, check_request
 
@@ -225,3 +226,14 @@ def test_idle_auth_configs_have_no_series(lanes: Lanes) -> None:
     lanes.get()
     assert any("busy" in line for line in exposed(lanes))
     assert not any("idle" in line for line in exposed(lanes))
+
+
+def test_remembered_results_are_told(lanes: Lanes) -> None:
+    cache = {"key": {"selector": "request.path"}}
+    value = {"plain": {"value": "a"}, "cache": cache}
+    lanes.config(response={"success": {"headers": {"x-a": value}}})
+    lanes.get()
+    registry = CollectorRegistry()
+    registry.register(RememberedCollector(lanes.services.remembered))
+    assert registry.get_sample_value("tollhouse_remembered_results") == 1
+    assert 0 < (registry.get_sample_value("tollhouse_remembered_bytes") or 0) < 1000
