@@ -27,9 +27,9 @@ from authz.opa.policy import Policy, prepare
 CHILDREN = 2
 WAITING = 1024
 LIMIT_S = 1.0
+_RESULT = json.JSONDecoder(parse_int=float)
 MOST_RUNS = 8  # of a policy for one input, each with the answers that the one before asked for
 COMPILE_S = 10.0
-TOO_LONG = "the policy took too long"
 
 
 @dataclass(slots=True)
@@ -54,6 +54,7 @@ class EmbeddedEngine:
         self._children = children
         self._most_waiting = waiting
         self._limit_s = limit_s
+        self._checking = threading.Lock()  # may be held for seconds
         self._lock = threading.Lock()
         self._checker: Child | None = None
         self._known: dict[Policy, _Known] = {}
@@ -61,20 +62,21 @@ class EmbeddedEngine:
         self._turns = asyncio.Semaphore(children)
         self._waiting = 0
         self._free: list[Child] = []
-        self._tasks: set[asyncio.Task[Answer]] = set()
+        self._busy: set[Child] = set()
         self._closed = False
         self.replaced = 0
 
     def open(self, rego: str, version: str) -> "EmbeddedPolicy":
         policy = prepare(rego, version)
-        with self._lock:
+        with self._checking:
             known = self._known.get(policy)
             if known is None:
                 self._numbers += 1
-                names = self._checked(policy, self._numbers)
-                known = self._known[policy] = _Known(self._numbers, names, 0)
-            known.users += 1
-            return EmbeddedPolicy(self, policy, known.number, known.names)
+                known = _Known(self._numbers, self._checked(policy, self._numbers), 0)
+            with self._lock:
+                known = self._known.setdefault(policy, known)
+                known.users += 1
+        return EmbeddedPolicy(self, policy, known.number, known.names)
 
     def _checked(self, policy: Policy, number: int) -> tuple[str, ...]:
         """The names of its rules, by a child that is for nothing else."""
@@ -113,62 +115,58 @@ class EmbeddedEngine:
             await self._turns.acquire()
         finally:
             self._waiting -= 1
+        child = self._free.pop() if self._free else Child()
+        self._busy.add(child)
+        if number not in child.defined:
+            try:
+                await self._define(child, policy, number)
+            except BaseException:
+                child.fail(EngineUnavailable("the policy could not be prepared"))
+                self._finished(child)
+                raise
         # A caller that gives up leaves the child its work: it would cost more to replace it.
-        task = asyncio.create_task(self._work(policy, number, body))
-        self._tasks.add(task)
-        task.add_done_callback(self._worked)
-        answer = await asyncio.shield(task)
+        answer = await child.ask(b"E", number, body, self._limit_s, self._finished)
         if answer.status == b"-":
             raise EvaluationFailed(answer.body.decode())
         return answer
 
-    def _worked(self, task: asyncio.Task[Answer]) -> None:
-        self._tasks.discard(task)
+    def _finished(self, child: Child) -> None:
+        self._busy.discard(child)
         self._turns.release()
-        if not task.cancelled():
-            task.exception()  # the caller may be gone
-
-    async def _work(self, policy: Policy, number: int, body: bytes) -> Answer:
-        child = self._free.pop() if self._free else Child()
-        try:
-            if number not in child.defined:
-                await self._define(child, policy, number)
-            async with asyncio.timeout(self._limit_s):
-                answer = await child.ask(b"E", number, body)
-        except BaseException as error:
+        if child.ended:
             child.kill()
             self.replaced += 1
-            if isinstance(error, TimeoutError):
-                raise EvaluationFailed(TOO_LONG) from error
-            raise
-        if self._closed:
+        elif self._closed:
             child.kill()
         else:
             self._free.append(child)
-        return answer
 
     async def _define(self, child: Child, policy: Policy, number: int) -> None:
         """Also forgets what is not in use any more."""
-        async with asyncio.timeout(COMPILE_S):
+        with self._lock:
             used = {known.number for known in self._known.values()}
-            for gone in child.defined - used:
-                await child.ask(b"F", gone, b"")
-            child.defined &= used
-            answer = await child.ask(b"D", number, policy.module.encode())
+        for gone in child.defined - used:
+            await child.ask(b"F", gone, b"", COMPILE_S, _go_on)
+        child.defined &= used
+        module = policy.module.encode()
+        answer = await child.ask(b"D", number, module, COMPILE_S, _go_on)
         if not answer.succeeded:
             raise EngineUnavailable(answer.body.decode())
         child.defined.add(number)
 
     async def close(self) -> None:
         self._closed = True
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for child in tuple(self._busy):
+            child.fail(EngineUnavailable("the engine is closed"))
         with self._lock:
             children = [*self._free, *([self._checker] if self._checker else [])]
             self._free, self._checker = [], None
         for child in children:
             child.kill()
+
+
+def _go_on(child: Child) -> None:
+    """There is more to ask this child."""
 
 
 class EmbeddedPolicy:
@@ -189,7 +187,7 @@ class EmbeddedPolicy:
             raise EvaluationFailed("the input cannot be given to the policy") from error
         except Unsupported as error:
             raise EvaluationFailed(f"the embedded engine has no {error}; {ADVICE}") from error
-        value = json.loads(answer, parse_int=float)
+        value = _RESULT.decode(answer.decode())
         return value if isinstance(value, dict) else {}
 
     async def _evaluated(self, document: Mapping[str, object], wall_ns: int) -> bytes:
@@ -197,7 +195,8 @@ class EmbeddedPolicy:
         answers = Answers(self._policy, document, wall_ns, self._engine.send)
         given = json_of_value(self._policy.input_of(document))
         for _ in range(MOST_RUNS):
-            static, asked = json.dumps(answers.static), json.dumps(answers.asked)
+            static = json.dumps(answers.static) if answers.static else "{}"
+            asked = json.dumps(answers.asked) if answers.asked else "[]"
             body = f'{{"input":{given},"static":{static},"answers":{asked}}}'.encode()
             answer = await self._engine.run(self._policy, self.number, body)
             if answer.succeeded:

@@ -41,7 +41,7 @@ def part_at(document: Mapping[str, object], path: tuple[str, ...]) -> object:
     """Raises LookupError where the document lacks it."""
     value: object = document
     for step in path:
-        if not isinstance(value, Mapping):
+        if not isinstance(value, dict):
             raise LookupError(step)
         value = value[step]
     return value

@@ -230,6 +230,7 @@ async def test_a_child_that_ends_is_replaced() -> None:
 async def test_a_caller_that_gives_up_costs_no_child() -> None:
     engine = EmbeddedEngine(nobody, children=1)
     policy = engine.open("allow { input.x }", "v0")
+    await policy.evaluate({}, NOW)
     caller = asyncio.create_task(policy.evaluate({"x": 1}, NOW))
     await asyncio.sleep(0)
     caller.cancel()
