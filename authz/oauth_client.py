@@ -4,12 +4,12 @@ import base64
 from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
-from authz.evaluators.client_token import SecretKey, secret_text
 from authz.fields import Fields
 from authz.jwt.token import MOST_TOKEN_BYTES
 from authz.opening import Opening
 from authz.outgoing.errors import BadRequest
 from authz.outgoing.message import OutgoingRequest
+from authz.secret_key import SecretKey, secret_text
 
 FORM = "application/x-www-form-urlencoded"
 

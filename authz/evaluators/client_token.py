@@ -2,33 +2,24 @@
 
 import asyncio
 import base64
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import quote_plus, urlencode
 
 from authz.entry_reading import Reading
-from authz.errors import EvaluatorFailed, Unavailable
+from authz.errors import EvaluatorFailed
 from authz.fields import Fields
 from authz.json_text import read_json
 from authz.opening import Opening
 from authz.outgoing.client import Outgoing
 from authz.outgoing.errors import OutgoingError
 from authz.outgoing.message import OutgoingRequest, OutgoingResponse
+from authz.secret_key import SecretKey, read_secret_key, secret_text
 
 EARLY_S = 10.0  # a token is replaced so long before it expires
 LONGEST_S = 3600.0  # how long one is kept that names no or a late expiry
 _FORM = "application/x-www-form-urlencoded"
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 NO_TOKEN = "no client token"
-
-
-@dataclass(frozen=True, slots=True)
-class SecretKey:
-    """A value of a Secret in the AuthConfig's namespace."""
-
-    name: str
-    key: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,25 +35,11 @@ class ClientTokenSpec:
     timeout_s: float | None
 
 
-def read_secret_key(fields: Fields, name: str) -> SecretKey:
-    if not fields.has(name):
-        fields.fault("is required", name)
+def _client_secret(fields: Fields) -> SecretKey:
+    if not fields.has("clientSecretRef"):
+        fields.fault("is required", "clientSecretRef")
         return SecretKey("", "")
-    reference = fields.group(name)
-    reference.known("name", "key")
-    return SecretKey(reference.required_text("name"), reference.required_text("key"))
-
-
-def secret_text(reference: SecretKey, opening: Opening) -> str:
-    """What can be sent as a credential. Raises errors.Unavailable."""
-    try:
-        text = opening.secret(reference.name, reference.key).decode()
-    except UnicodeDecodeError:
-        text = "\0"
-    if _CONTROL.search(text):
-        where = f"key {reference.key!r} of Secret {reference.name!r}"
-        raise Unavailable(f"{where} holds line ends or other characters that cannot be sent")
-    return text
+    return read_secret_key(fields.group("clientSecretRef"))
 
 
 def read_client_token(fields: Fields, reading: Reading) -> ClientTokenSpec:
@@ -73,7 +50,7 @@ def read_client_token(fields: Fields, reading: Reading) -> ClientTokenSpec:
     return ClientTokenSpec(
         reading.url(fields, "tokenUrl"),
         fields.required_text("clientId"),
-        read_secret_key(fields, "clientSecretRef"),
+        _client_secret(fields),
         fields.texts("scopes"),
         {name: extra.text(name) for name in extra.data},
         fields.boolean("cache") if fields.has("cache") else True,

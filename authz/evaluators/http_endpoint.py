@@ -15,11 +15,8 @@ from authz.errors import EvaluatorFailed
 from authz.evaluators.client_token import (
     ClientToken,
     ClientTokenSpec,
-    SecretKey,
     open_client_token,
     read_client_token,
-    read_secret_key,
-    secret_text,
 )
 from authz.fields import Fields
 from authz.opening import Opening
@@ -28,6 +25,7 @@ from authz.outgoing.errors import BadRequest, OutgoingError
 from authz.outgoing.message import OutgoingRequest, OutgoingResponse
 from authz.outgoing.url import checked_url
 from authz.resolution import resolved
+from authz.secret_key import SecretKey, read_secret_key, secret_text
 from authz.value import Value
 from expressions.errors import ExpressionError
 from expressions.template import Template, parse_template
@@ -72,7 +70,7 @@ def read_http_endpoint(
     check_header_names(fields, headers)
     shared_secret = client_token = None
     if fields.has("sharedSecretRef"):
-        shared_secret = read_secret_key(fields, "sharedSecretRef")
+        shared_secret = read_secret_key(fields.group("sharedSecretRef"))
     if fields.has("oauth2"):
         client_token = read_client_token(fields.group("oauth2"), reading)
     return HttpEndpointSpec(

@@ -13,14 +13,9 @@ from authz.jwt.trusted_keys import KeySetUrl, KeySource
 from authz.jwt.verification import Expected
 from authz.jwt.verifier import Acceptance, TokenVerifier
 from authz.opening import Opening
+from authz.secret_key import SecretKey, read_secret_key
 
 EXTENSIONS = ("issuer", "audiences", "decryptionKeys")
-
-
-@dataclass(frozen=True, slots=True)
-class SecretKey:
-    secret: str
-    key: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +51,7 @@ def read_jwt(fields: Fields, reading: Reading) -> JwtSpec:
 
 
 def _decryption_keys(extension: Fields) -> tuple[SecretKey, ...]:
-    found = []
-    for item in extension.items("decryptionKeys"):
-        item.known("name", "key")
-        found.append(SecretKey(item.required_text("name"), item.required_text("key")))
-    return tuple(found)
+    return tuple(map(read_secret_key, extension.items("decryptionKeys")))
 
 
 class JwtIdentity(IdentityEvaluator):
@@ -88,8 +79,8 @@ def open_jwt(spec: JwtSpec, opening: Opening) -> JwtIdentity:
     keys = []
     for place in spec.decryption_keys:
         try:
-            keys.append(read_decryption_key(opening.secret(place.secret, place.key)))
+            keys.append(read_decryption_key(opening.secret(place.name, place.key)))
         except ValueError as error:
-            raise Unavailable(f"Secret {place.secret!r}, key {place.key!r}: {error}") from None
+            raise Unavailable(f"{place}: {error}") from None
     acceptance = Acceptance(spec.keys, spec.expected, tuple(keys))
     return JwtIdentity(opening.services.verifiers.open(acceptance))

@@ -13,6 +13,7 @@ from authz.evaluator import AuthorizationEvaluator
 from authz.fields import Fields
 from authz.opening import Opening
 from authz.outgoing.endpoint import Endpoint
+from authz.secret_key import SecretKey, read_secret_key, secret_text
 from authz.value import Value
 
 
@@ -26,10 +27,10 @@ class SpiceDbObject:
 
 @dataclass(frozen=True, slots=True)
 class SpiceDb:
-    """secret: name and key of the Secret with the preshared key."""
+    """secret: where the preshared key is."""
 
     endpoint: Endpoint
-    secret: tuple[str, str] | None
+    secret: SecretKey | None
     subject: SpiceDbObject
     resource: SpiceDbObject
     permission: Value
@@ -45,9 +46,7 @@ def read_spicedb(fields: Fields, reading: Reading) -> SpiceDb:
         endpoint = Endpoint("", 0, insecure)
     secret = None
     if fields.has("sharedSecretRef"):
-        reference = fields.group("sharedSecretRef")
-        reference.known("name", "key")
-        secret = reference.required_text("name"), reference.required_text("key")
+        secret = read_secret_key(fields.group("sharedSecretRef"))
     return SpiceDb(
         endpoint,
         secret,
@@ -63,11 +62,9 @@ def _read_object(fields: Fields, reading: Reading) -> SpiceDbObject:
 
 
 def open_spicedb(spec: SpiceDb, opening: Opening) -> AuthorizationEvaluator:
-    key = b"" if spec.secret is None else opening.secret(*spec.secret)
-    try:
-        text = key.decode("ascii").strip()
-    except UnicodeDecodeError:
-        raise Unavailable("the preshared key of SpiceDB has to be ASCII") from None
+    text = "" if spec.secret is None else secret_text(spec.secret, opening)
+    if not text.isascii():
+        raise Unavailable(f"{spec.secret} has to be ASCII")
     client = importlib.import_module("authz.spicedb_client")
     evaluator: AuthorizationEvaluator = client.SpiceDbAuthorization(
         spec, opening.services.grpc, text

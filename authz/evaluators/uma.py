@@ -12,7 +12,7 @@ from urllib.parse import quote
 from authz.entry_reading import Reading
 from authz.errors import EvaluatorFailed
 from authz.evaluator import MetadataEvaluator, Turn
-from authz.evaluators.client_token import ClientToken, ClientTokenSpec, SecretKey
+from authz.evaluators.client_token import ClientToken, ClientTokenSpec
 from authz.fields import Fields
 from authz.json_text import read_json
 from authz.jwt.discovery import Provider, ProviderUnavailable, Source
@@ -25,6 +25,7 @@ from authz.opening import Opening
 from authz.outgoing.client import Outgoing
 from authz.outgoing.errors import OutgoingError
 from authz.outgoing.message import OutgoingRequest, OutgoingResponse
+from authz.secret_key import SecretKey
 
 MOST_RESOURCES = 64
 # Escapes of a path stay escapes; what would end the parameter does not stay as it is.

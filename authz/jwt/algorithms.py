@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from jwt.algorithms import Algorithm, get_default_algorithms
 
 RS256 = "RS256"
-_RSA = (RS256, "RS384", "RS512", "PS256", "PS384", "PS512")
 
 
 @dataclass(frozen=True, slots=True)
