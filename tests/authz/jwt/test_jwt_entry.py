@@ -291,8 +291,8 @@ async def test_decryption_key_that_is_none_is_a_fault(door: Door) -> None:
     secret = {"metadata": {"name": "keys"}, "stringData": {"key.pem": "-----BEGIN nothing"}}
     door.lanes.configuration.put_secret("shop", "keys", secret)
     assert door.config(options) == [
-        "spec.authentication.idp: key 'key.pem' of Secret 'keys': expected a private RSA key in PEM,"
-        " or a JWK with one or with a shared key"
+        "spec.authentication.idp: key 'key.pem' of Secret 'keys': expected a private RSA key in"
+        " PEM, or a JWK with one or with a shared key"
     ]
     assert len(door.lanes.services.providers) == 0
 
