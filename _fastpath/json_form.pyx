@@ -109,19 +109,14 @@ cdef Value json_form(Value value, Arena *arena) noexcept nogil:
 
 
 cdef str fraction(int microseconds):
-    """As protobuf's JSON form: none, three or six digits."""
-    if microseconds == 0:
-        return ""
-    if microseconds % 1000 == 0:
-        return f".{microseconds // 1000:03}"
-    return f".{microseconds:06}"
+    """As Go writes it: without the digits that say nothing."""
+    return f".{microseconds:06}".rstrip("0").rstrip(".")
 
 
 cdef str duration_text(object value):
     sign = "-" if value < timedelta() else ""
     value = abs(value)
-    digits = f".{value.microseconds:06}".rstrip("0").rstrip(".")
-    return f"{sign}{value.days * 86400 + value.seconds}{digits}s"
+    return f"{sign}{value.days * 86400 + value.seconds}{fraction(value.microseconds)}s"
 
 
 cdef object timeless(object value):

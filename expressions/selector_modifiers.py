@@ -46,6 +46,8 @@ def extract(value: object, argument: object) -> object:
     options = argument if isinstance(argument, Mapping) else {}
     separator = text_of_value(options.get("sep", " "))
     position = options.get("pos", 0)
+    if isinstance(position, str):
+        position = int(position) if position.isascii() and position.isdigit() else 0
     text = text_of(value)
     parts = text.split(separator) if separator else list(text)
     if not isinstance(position, int | float) or not 0 <= position < len(parts):
@@ -64,10 +66,20 @@ def replace(value: object, argument: object) -> object:
 def case(value: object, argument: object) -> object:
     """All text of the value, names of members included, in upper or lower case."""
     if argument == "upper":
-        return _texts(value, str.upper)
+        return _texts(value, lambda text: "".join(map(_upper, text)))
     if argument == "lower":
-        return _texts(value, str.lower)
+        return _texts(value, lambda text: "".join(map(_lower, text)))
     return value
+
+
+def _upper(character: str) -> str:
+    """One character for one, as in Go: no SS for ß."""
+    upper = character.upper()
+    return upper if len(upper) == 1 else character
+
+
+def _lower(character: str) -> str:
+    return character.lower()[:1]
 
 
 def base64_text(value: object, argument: object) -> object:
@@ -165,7 +177,9 @@ def from_text(value: object, argument: object) -> object:
 
 
 def _whole(digits: str) -> int | float:
-    return int(digits) if 15 < len(digits) < 400 else float(digits)
+    if 15 < len(digits) < 21 and -(2**63) <= int(digits) < 2**64:
+        return int(digits)
+    return float(digits)
 
 
 def _no_json(name: str) -> object:

@@ -2,7 +2,8 @@
 
 A path is parts joined by dots and pipes: member names with `*` and `?`, indexes, `#` for the length
 or each item of a list, `#(path op value)` for its first item that passes, `#(…)#` for all of them,
-and modifiers. A pipe ends what stands under each item; elsewhere it is a dot.
+modifiers, multipaths and literals (`!` and JSON). A pipe ends what stands under each item;
+elsewhere it is a dot.
 """
 
 import json
@@ -11,11 +12,12 @@ from dataclasses import dataclass
 
 from expressions.errors import UnsupportedSelector
 from expressions.selector_modifiers import MISSING, MODIFIERS
+from expressions.selector_multipath import split_multipath
 from expressions.selector_query import Query, matches_wildcard, parse_query
 
 DEEPEST = 64  # paths within paths
 MOST_INDEX_DIGITS = 9
-_OTHER = {"[": "a multipath", "{": "a multipath", "!": "a literal"}
+_MULTIPATH_OR_LITERAL = ("[", "{", "!")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,21 +53,42 @@ class Call:
     argument: object
 
 
+@dataclass(frozen=True, slots=True)
+class Several:
+    """What the paths find, together: an object if keyed, else a list. Nothing has no place."""
+
+    parts: tuple[tuple[str, "Path"], ...]
+    keyed: bool
+
+    def find(self, value: object) -> object:
+        found = [(name, path.find(value)) for name, path in self.parts]
+        present = [(name, item) for name, item in found if item is not MISSING]
+        return dict(present) if self.keyed else [item for _, item in present]
+
+
+@dataclass(frozen=True, slots=True)
+class Literal:
+    """A value that stands in the path itself."""
+
+    value: object
+
+
 Walk = tuple[Name | Each | Where, ...]
+Stage = Walk | Call | Several | Literal
 
 
 @dataclass(frozen=True, slots=True)
 class Path:
     """Stages, each applied to what the one before found."""
 
-    stages: tuple[Walk | Call, ...]
+    stages: tuple[Stage, ...]
 
     @property
     def names(self) -> tuple[str, ...] | None:
         """The path as plain names, or None where it is more than those."""
-        if len(self.stages) != 1 or isinstance(self.stages[0], Call):
-            return None
         parts = self.stages[0]
+        if len(self.stages) != 1 or not isinstance(parts, tuple):
+            return None
         plain = [part.text for part in parts if isinstance(part, Name) and not part.wild]
         return tuple(plain) if len(plain) == len(parts) else None
 
@@ -74,6 +97,10 @@ class Path:
         for stage in self.stages:
             if isinstance(stage, Call):
                 value = stage.modify(value, stage.argument)
+            elif isinstance(stage, Several):
+                value = stage.find(value)
+            elif isinstance(stage, Literal):
+                value = stage.value
             elif not isinstance(value, Mapping | list):
                 return MISSING
             else:
@@ -150,7 +177,7 @@ def parse_path(source: str, depth: int = 0) -> Path:
     """Raises UnsupportedSelector, naming what is wrong or not known."""
     if depth > DEEPEST:
         raise UnsupportedSelector(f"{source!r} is nested deeper than {DEEPEST} levels")
-    stages: list[Walk | Call] = []
+    stages: list[Stage] = []
     rest: str | None = source
     while rest is not None:
         call, after = _call(rest)
@@ -158,12 +185,27 @@ def parse_path(source: str, depth: int = 0) -> Path:
             stages.append(call)
             rest = after
             continue
-        if rest[:1] in _OTHER:
-            construct = f"{_OTHER[rest[0]]} ({rest[0]})"
-            raise UnsupportedSelector(f"{source!r}: {construct} is not supported in a selector")
+        if rest.startswith(_MULTIPATH_OR_LITERAL):
+            stage, rest = _literal(rest) if rest[0] == "!" else _several(rest, depth)
+            stages.append(stage)
+            continue
         walk, rest = _parts(rest, depth)
         stages.append(walk)
     return Path(tuple(stages))
+
+
+def _several(source: str, depth: int) -> tuple[Several, str | None]:
+    texts, rest = split_multipath(source)
+    parts = tuple((name, parse_path(text, depth + 1)) for name, text in texts)
+    return Several(parts, keyed=source[0] == "{"), rest
+
+
+def _literal(source: str) -> tuple[Literal, str | None]:
+    text, rest = split_pipe(source[1:])
+    try:
+        return Literal(json.loads(text)), rest
+    except (ValueError, RecursionError) as error:
+        raise UnsupportedSelector(f"{source!r}: a literal is JSON") from error
 
 
 def _parts(source: str, depth: int) -> tuple[Walk, str | None]:
@@ -178,8 +220,9 @@ def _parts(source: str, depth: int) -> tuple[Walk, str | None]:
         parts.append(name)
         if end == len(source):
             return tuple(parts), None
-        if source[end] == "|" or _call(source[end + 1 :])[0] or source[end + 1 : end + 2] in _OTHER:
-            return tuple(parts), source[end + 1 :]
+        behind = source[end + 1 :]
+        if source[end] == "|" or _call(behind)[0] or behind.startswith(_MULTIPATH_OR_LITERAL):
+            return tuple(parts), behind
         at = end + 1
 
 

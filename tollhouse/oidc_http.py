@@ -29,7 +29,7 @@ class OidcHttp:
         return response
 
     def _answer(self, request: web.BaseRequest) -> web.Response:
-        parts = request.raw_path.split("/", 4)
+        parts = request.raw_path.partition("?")[0].split("/", 4)
         if len(parts) < 4 or parts[0]:
             return _unknown()
         namespace, name, entry = parts[1:4]

@@ -85,7 +85,7 @@ class ComputedCertificate:
         except Unauthenticated as error:
             reason = f"failed to obtain the client certificate: {error}"
             raise Unauthenticated(reason) from error
-        return (_present(found),)
+        return (found,)
 
     def read(self, text: Text) -> Presented:
         return from_escaped_pem(text[0])

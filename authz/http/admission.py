@@ -12,6 +12,7 @@ from authz.http.forwarded import CHECK, passed_a_proxy
 from authz.http.request import HttpRequest
 
 VERSION = "admission.k8s.io/v1"
+KIND = "AdmissionReview"
 
 
 class _Request(msgspec.Struct):
@@ -20,6 +21,7 @@ class _Request(msgspec.Struct):
 
 class _Review(msgspec.Struct):
     apiVersion: str
+    kind: str
     request: _Request
 
 
@@ -31,7 +33,7 @@ def review_uid(request: HttpRequest) -> str | None:
         review = msgspec.json.decode(request.body, type=_Review)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-    return review.request.uid if review.apiVersion == VERSION else None
+    return review.request.uid if (review.apiVersion, review.kind) == (VERSION, KIND) else None
 
 
 def review_answer(uid: str, answer: HttpAnswer) -> HttpAnswer:
@@ -43,6 +45,6 @@ def review_answer(uid: str, answer: HttpAnswer) -> HttpAnswer:
             "message": answer.reason,
             "code": HTTP_STATUSES.get(answer.code, OTHERWISE),
         }
-    review = {"kind": "AdmissionReview", "apiVersion": VERSION, "response": response}
+    review = {"kind": KIND, "apiVersion": VERSION, "response": response}
     body = msgspec.json.encode(review).decode()
     return HttpAnswer(200, (("Content-Type", JSON),), body, answer.code)

@@ -168,9 +168,10 @@ def review(body: object, path: str = "/check", **headers: str) -> str | None:
     return review_uid(HttpRequest("POST", path, "auth", "HTTP/1.1", found, text))
 
 
-def test_review_is_told_by_version_and_request() -> None:
+def test_review_is_told_by_version_kind_and_request() -> None:
     assert review(REVIEW) == "u"
     assert review(REVIEW | {"apiVersion": "admission.k8s.io/v1beta1"}) is None
+    assert review({**REVIEW, "kind": "ConversionReview"}) is None
     assert review({**REVIEW, "request": None}) is None
     assert review({**REVIEW, "request": {"uid": 1}}) is None
     assert review(b"\xff{") is None

@@ -107,7 +107,7 @@ def test_expression_gives_the_certificate() -> None:
     gate = Gate(source={"expression": "request.headers['x-pem']"})
     gate.trust(ROOT)
     assert gate.ask(x_pem=ALICE.escaped) == "alice"
-    assert gate.ask(x_pem="") == "client certificate is missing"
+    assert gate.ask(x_pem="") == "invalid client certificate"
     assert gate.ask() == "failed to obtain the client certificate: no such key: x-pem"
     assert Gate(source={"expression": "1 + 1"}).ask() == "invalid client certificate"
 

@@ -100,12 +100,22 @@ DOCUMENT: dict[str, object] = {
         ("a.s.@this", "Hello World"),
         ("@this.num", 12.0),
         ("@keys|0", "#"),
+        ("[num,a.s,nothing,z]", [12.0, "Hello World", None]),
+        ("a.[s,b.#]", ["Hello World", 7.0]),
+        ("l.0|[n,v].#", 2.0),
+        ("l.#.[n,v]", [["ann", 1.0], ["bob", 2.0], ["cid", 3.0], []]),
+        ("l.#(v>1)#|[#.n,#.v]", [["bob", "cid"], [2.0, 3.0]]),
+        ('[a.s.@extract:{"sep":" ","pos":1},x\\.y]', ["World", "dot"]),
+        ("[num,[z,num]|1]", [12.0, 12.0]),
+        ("num|[x]", []),
+        ('[num,!"lit",![1,2]]', [12.0, "lit", [1.0, 2.0]]),
+        ("[]", []),
     ],
 )
 def test_path_finds_what_gjson_finds(path: str, value: object) -> None:
     selector = compile_selector(path)
     assert selector.evaluate(DOCUMENT) == value
-    plain = not set(path) & set("|#*?@")
+    plain = not set(path) & set("|#*?@[!")
     assert (selector.native is not None) == plain
     assert (selector.refusal is None) == plain
 
@@ -124,6 +134,10 @@ def test_path_finds_what_gjson_finds(path: str, value: object) -> None:
         ("a.@strip", {"a": "a\u200bb\nc\x7fd"}, "ab\ncd"),
         ("a.@fromstr", {"a": "[" * 100_000}, None),
         ("a.@fromstr", {"a": "NaN"}, None),
+        ("a.@fromstr", {"a": "1" * 30}, float("1" * 30)),
+        ("a.@case:upper", {"a": "stra\u00dfe"}, "STRA\u00dfE"),
+        ("a.@case:lower", {"a": "\u0130I"}, "ii"),
+        ('a.@extract:{"pos":"1"}', {"a": "x y"}, "y"),
     ],
 )
 def test_text_out_of_modifiers(path: str, document: dict[str, object], value: object) -> None:
@@ -142,6 +156,9 @@ def test_text_out_of_modifiers(path: str, document: dict[str, object], value: ob
         ('{a.s.@extract:{"pos":1}}s', "Worlds"),
         ("{grp}", '{"a":[1,2],"b":["p"]}'),
         ("} {num}", "} 12"),
+        ("{[num,a.s]}", '[12,"Hello World"]'),
+        ('{{"n":num,a.s,"a\\"b":z,l.#}}', '{"_":4,"a\\"b":null,"n":12,"s":"Hello World"}'),
+        ("{l.0.{n,v}}", '{"n":"ann","v":1}'),
     ],
 )
 def test_template_fills_its_gaps(source: str, text: str) -> None:
@@ -164,6 +181,12 @@ def test_template_fills_its_gaps(source: str, text: str) -> None:
 )
 def test_what_is_a_template(source: str, expected: bool) -> None:
     assert is_template(source) is expected
+
+
+@pytest.mark.parametrize("source", ["[num", "{[num}", "[num]x", "[num,(]", "!", "!tru", "a.![1"])
+def test_unfinished_multipath_or_literal_is_refused(source: str) -> None:
+    with pytest.raises(UnsupportedSelector, match=r"multipath|literal"):
+        compile_selector(source)
 
 
 def test_values_of_a_template_can_be_escaped() -> None:

@@ -25,7 +25,7 @@ from _fastpath.json_form import MAX_LEVELS, json_form_of
         ({"b": 1, "a": 2}, {"a": 2.0, "b": 1.0}),
         ({2: "x", 10: "y"}, {"10": "y", "2": "x"}),
         (datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC), "2026-01-02T03:04:05Z"),
-        (datetime(2026, 1, 2, 3, 4, 5, 500_000, tzinfo=UTC), "2026-01-02T03:04:05.500Z"),
+        (datetime(2026, 1, 2, 3, 4, 5, 500_000, tzinfo=UTC), "2026-01-02T03:04:05.5Z"),
         (
             datetime(2026, 1, 2, 3, tzinfo=timezone(timedelta(hours=2))),
             "2026-01-02T01:00:00Z",

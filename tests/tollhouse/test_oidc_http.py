@@ -54,7 +54,7 @@ async def site() -> AsyncIterator[Site]:
 
 
 async def test_documents_of_an_issuer(site: Site) -> None:
-    for slash in ("", "/"):
+    for slash in ("", "/", "?x=/y"):
         expected = 200, "application/json", DISCOVERY.configuration
         assert await site.get(f"/shop/toys/wb/{BELOW}{slash}") == expected
     assert (await site.get(f"/shop/toys/wb/{CERTS}"))[2] == DISCOVERY.certificates
