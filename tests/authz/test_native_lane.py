@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from tests.authz.http_backend import http_backend
+from tests.authz.http_lanes import calling_lanes
 from tests.authz.lanes import NOW, Lanes
 
 BY_PATH = {"key": {"selector": "request.path"}, "ttl": 60}
@@ -128,3 +130,24 @@ def test_skipped_conditions_are_native(lanes: Lanes) -> None:
     assert lane(lanes) == "fast"
     assert lanes.get().http_status == 200
     assert lanes.get(x_a="b").http_status == 401
+
+
+async def test_metadata_fetched_once_decides_natively() -> None:
+    async with http_backend() as backend, calling_lanes() as lanes:
+        backend.says("/m", {"tier": "gold", "n": 3})
+        lanes.configure(
+            f"""
+metadata: {{m: {{http: {{url: '{backend.url}/m'}}, cache: {{key: {{selector: request.path}}}}}}}}
+authorization:
+  tier: {{patternMatching: {{patterns: [{{predicate: auth.metadata.m.tier == 'gold'}}]}}}}
+response:
+  success: {{headers: {{x-m: {{json: {{properties: {{m: {{selector: auth.metadata.m}}}}}}}}}}}}
+"""
+        )
+        data = lanes.request("/toys")
+        assert lanes.decider.check(data, 1_000, NOW)[0] == "deferred"
+        full = await lanes.check(data)
+        outcome, fast, *_ = lanes.decider.check(data, 1_000, NOW)
+        assert (outcome, fast) == ("answer", full.raw)
+        assert full.headers == [("x-m", '{"m":{"n":3,"tier":"gold"}}')]
+        assert len(backend.seen) == 1
