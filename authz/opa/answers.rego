@@ -32,3 +32,57 @@ joined(separator, texts) := value if {
 	is_set(texts)
 	value := concat(separator, sort(texts))
 }
+
+# Comparisons: by OPA's order of types; of scalars of one type by rego-cpp, which has its own order
+# of arrays, objects and sets.
+ranks := {"null": 0, "boolean": 1, "number": 2, "string": 3, "array": 4, "object": 5, "set": 6}
+
+scalars := {"null", "boolean", "number", "string"}
+
+lt(a, b) := a < b if {
+	type_name(a) == type_name(b)
+	scalars[type_name(a)]
+}
+
+lt(a, b) := ranks[type_name(a)] < ranks[type_name(b)] if type_name(a) != type_name(b)
+
+lt(a, b) := call2("comparison", a, b) if {
+	type_name(a) == type_name(b)
+	not scalars[type_name(a)]
+}
+
+lte(a, b) := a <= b if {
+	type_name(a) == type_name(b)
+	scalars[type_name(a)]
+}
+
+lte(a, b) := ranks[type_name(a)] < ranks[type_name(b)] if type_name(a) != type_name(b)
+
+lte(a, b) := call2("comparison", a, b) if {
+	type_name(a) == type_name(b)
+	not scalars[type_name(a)]
+}
+
+gt(a, b) := a > b if {
+	type_name(a) == type_name(b)
+	scalars[type_name(a)]
+}
+
+gt(a, b) := ranks[type_name(a)] > ranks[type_name(b)] if type_name(a) != type_name(b)
+
+gt(a, b) := call2("comparison", a, b) if {
+	type_name(a) == type_name(b)
+	not scalars[type_name(a)]
+}
+
+gte(a, b) := a >= b if {
+	type_name(a) == type_name(b)
+	scalars[type_name(a)]
+}
+
+gte(a, b) := ranks[type_name(a)] > ranks[type_name(b)] if type_name(a) != type_name(b)
+
+gte(a, b) := call2("comparison", a, b) if {
+	type_name(a) == type_name(b)
+	not scalars[type_name(a)]
+}

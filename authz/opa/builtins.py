@@ -32,7 +32,13 @@ OPERATORS = frozenset(
 )  # fmt: skip
 
 # Functions of authz/opa/answers.rego.
-REWRITTEN: Mapping[str, str] = {"concat": "joined"}
+REWRITTEN: Mapping[str, str] = {
+    "concat": "joined",
+    "tollhouse_gt": "gt",
+    "tollhouse_gte": "gte",
+    "tollhouse_lt": "lt",
+    "tollhouse_lte": "lte",
+}
 
 PROVIDED: Mapping[str, int] = {
     "all": 1,

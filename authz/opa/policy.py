@@ -6,6 +6,7 @@ or refused here, so that it never becomes a silent undefined:
 - `p[x] { … }` of Rego v0 adds to a set: it is written `p contains x { … }`;
 - each part of the input that is read is a member of its own, `input.p0` and so on, or `input.i`
   where all of it is read or `with` replaces some; provided built-ins answer through `input.a`;
+- comparisons become calls (authz/opa/comparison.py);
 - calls of provided built-ins become references to their answers;
 - references that iterate get a literal of their own (authz/opa/iteration.py).
 """
@@ -16,6 +17,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from authz.opa.builtins import ADVICE, NATIVE, PROVIDED, REWRITTEN
+from authz.opa.comparison import ordered
 from authz.opa.dialect import check_dialect
 from authz.opa.errors import PolicyRefused
 from authz.opa.input_parts import InputParts, part_at
@@ -77,7 +79,7 @@ class Policy:
 def prepare(rego: str, version: str) -> Policy:
     """version: "v0" or "v1". Raises PolicyRefused."""
     check_dialect(tokens_of(rego), version)
-    rego = spread_out(rego)
+    rego = spread_out(ordered(rego))
     tokens = tokens_of(rego)
     first = after_package(tokens)
     defined = defined_names(tokens[first:])

@@ -215,6 +215,10 @@ def _rank(value: object) -> tuple[int, object]:
     raise Unsupported("sort() of arrays or objects")
 
 
+def _comparison(_: object, __: object) -> object:
+    raise Unsupported("order of arrays, objects and sets")
+
+
 FUNCTIONS: Mapping[str, Function] = {
     "all": lambda values: all(value is True for value in _list(values)),
     "any": lambda values: any(value is True for value in _list(values)),
@@ -226,6 +230,7 @@ FUNCTIONS: Mapping[str, Function] = {
     "base64url.encode_no_pad": lambda text: (
         base64.urlsafe_b64encode(_bytes(text)).decode().rstrip("=")
     ),
+    "comparison": _comparison,
     "crypto.hmac.equal": lambda a, b: hmac.compare_digest(_bytes(a), _bytes(b)),
     "crypto.hmac.md5": _mac("md5"),
     "crypto.hmac.sha1": _mac("sha1"),

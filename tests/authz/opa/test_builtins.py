@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from authz.opa.builtins import NATIVE, PROVIDED, REWRITTEN
+from authz.opa.builtins import NATIVE, PROVIDED
 from authz.opa.embedded import EmbeddedEngine
 from tests.protocol.programs import OPA, go_program
 
@@ -27,7 +27,7 @@ def test_every_built_in_is_called() -> None:
     called = " ".join(call[0] for call in CALLS)
     missing = [
         name
-        for name in {*NATIVE, *PROVIDED, *REWRITTEN} - UNTOLD - OLD
+        for name in {*NATIVE, *PROVIDED, "concat"} - UNTOLD - OLD
         if not re.search(rf"(?<![\w.]){re.escape(name)}\(", called)
     ]
     assert not missing
