@@ -17,7 +17,7 @@ Edit = tuple[int, int, str]
 def spread_out(text: str) -> str:
     """Raises PolicyRefused for what are no tokens."""
     for number in range(MOST_REWRITES):
-        edits = _Rewriter(tokens_of(text), text, f"tollhouse_{number}").first_edits()
+        edits = Rewriter(tokens_of(text), text, f"tollhouse_{number}").first_edits()
         if not edits:
             break
         for start, end, new in sorted(edits, reverse=True):
@@ -36,7 +36,7 @@ class _Chain:
 
 
 @dataclass(frozen=True, slots=True)
-class _Literal:
+class Literal:
     """Tokens first to after - 1 of a body. inline: the body has no braces. nested: the reference
     stands in brackets within the literal."""
 
@@ -46,7 +46,7 @@ class _Literal:
     nested: bool
 
 
-class _Rewriter:
+class Rewriter:
     def __init__(self, tokens: list[Token], text: str, name: str) -> None:
         self._tokens = tokens
         self._text = text
@@ -56,7 +56,7 @@ class _Rewriter:
         """Of the first reference that needs some."""
         chains = [chain for at in range(len(self._tokens)) if (chain := self._chain(at))]
         for chain in chains:
-            literal = self._literal(chain.first)
+            literal = self.literal(chain.first)
             if literal is None or self._must_stay(literal):
                 continue
             if literal.nested or self._compares(literal, chains):
@@ -89,7 +89,7 @@ class _Rewriter:
             wild = None
         return _Chain(first, at, wild) if iterates else None
 
-    def _literal(self, at: int) -> _Literal | None:
+    def literal(self, at: int) -> Literal | None:
         """The literal that token `at` belongs to; None when it is in no body."""
         nested, region = False, at
         while (opening := self._opening_before(region)) is not None:
@@ -137,7 +137,7 @@ class _Rewriter:
             at -= 1
         return False
 
-    def _bounds(self, at: int, first: int, nested: bool) -> _Literal:
+    def _bounds(self, at: int, first: int, nested: bool) -> Literal:
         tokens, depth = self._tokens, self._tokens[first].depth
         start = at
         while start > first and not self._begins(start, depth):
@@ -147,7 +147,7 @@ class _Rewriter:
             if tokens[after].is_mark(";") and tokens[after].depth == depth:
                 break
             after += 1
-        return _Literal(start, after, False, nested)
+        return Literal(start, after, False, nested)
 
     def _begins(self, at: int, depth: int) -> bool:
         """Whether a literal begins at this token."""
@@ -156,7 +156,7 @@ class _Rewriter:
             return False
         return before.is_mark(";") or (token.fresh and completes(before))
 
-    def _inline(self, at: int, nested: bool) -> _Literal | None:
+    def _inline(self, at: int, nested: bool) -> Literal | None:
         """The literal after `if` on the level of rules."""
         start = at
         while not self._tokens[start - 1].is_name("if"):
@@ -166,27 +166,27 @@ class _Rewriter:
         after = at + 1
         while self._tokens[after].kind is not Kind.END and not self._begins(after, 0):
             after += 1
-        return _Literal(start, after, True, nested)
+        return Literal(start, after, True, nested)
 
-    def _must_stay(self, literal: _Literal) -> bool:
+    def _must_stay(self, literal: Literal) -> bool:
         part = self._tokens[literal.first : literal.after]
         return part[0].is_name("not") or any(token.is_name("with") for token in part)
 
-    def _compares(self, literal: _Literal, chains: list[_Chain]) -> bool:
+    def _compares(self, literal: Literal, chains: list[_Chain]) -> bool:
         depth = self._tokens[literal.first].depth
         inside = [chain for chain in chains if literal.first <= chain.first < literal.after]
         tokens = self._tokens[literal.first : literal.after]
         compared = any(token.is_mark(*COMPARISONS) and token.depth == depth for token in tokens)
         return compared and len(inside) > 1
 
-    def _is_assignment(self, chain: _Chain, literal: _Literal) -> bool:
+    def _is_assignment(self, chain: _Chain, literal: Literal) -> bool:
         return (
             chain.first == literal.first + 2
             and chain.after == literal.after
             and self._tokens[literal.first + 1].is_mark(":=")
         )
 
-    def _moved(self, chain: _Chain, literal: _Literal) -> list[Edit]:
+    def _moved(self, chain: _Chain, literal: Literal) -> list[Edit]:
         tokens = self._tokens
         start, end = tokens[chain.first].start, tokens[chain.after - 1].end
         if chain.wild is not None:

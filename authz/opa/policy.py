@@ -22,8 +22,10 @@ from authz.opa.dialect import check_dialect
 from authz.opa.errors import PolicyRefused
 from authz.opa.input_parts import InputParts, part_at
 from authz.opa.iteration import spread_out
+from authz.opa.negation import outside_of_negations
 from authz.opa.plain_text import literal
 from authz.opa.tokens import (
+    KEYWORDS,
     Kind,
     Reference,
     Token,
@@ -35,12 +37,6 @@ from authz.opa.tokens import (
 )
 
 PACKAGE = "tollhouse_policy"
-KEYWORDS = frozenset(
-    {
-        "as", "default", "else", "every", "false", "if", "import", "in", "not", "null", "package",
-        "set", "some", "true", "with",
-    }
-)  # fmt: skip
 Argument = tuple[str, ...] | str | None
 Edit = tuple[int, int, str]
 
@@ -79,7 +75,9 @@ class Policy:
 def prepare(rego: str, version: str) -> Policy:
     """version: "v0" or "v1". Raises PolicyRefused."""
     check_dialect(tokens_of(rego), version)
-    rego = spread_out(ordered(rego))
+    tokens = tokens_of(rego)
+    rules = defined_names(tokens[after_package(tokens) :])
+    rego = spread_out(ordered(outside_of_negations(rego, rules)))
     tokens = tokens_of(rego)
     first = after_package(tokens)
     defined = defined_names(tokens[first:])

@@ -9,6 +9,12 @@ from authz.opa.errors import PolicyRefused
 
 MOST_CHARACTERS = 256 * 1024
 MOST_NESTING = 64
+KEYWORDS = frozenset(
+    {
+        "as", "default", "else", "every", "false", "if", "import", "in", "not", "null", "package",
+        "set", "some", "true", "with",
+    }
+)  # fmt: skip
 
 
 class Kind(Enum):
