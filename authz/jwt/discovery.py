@@ -19,6 +19,10 @@ class ProviderUnavailable(AuthzError):
     """There is no document yet. Callers may read its text."""
 
 
+class KeysUnavailable(ProviderUnavailable):
+    """Who issues tokens is known, with which keys is not."""
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """A document at `url` that must name `issuer` as its own.

@@ -5,7 +5,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from authz.jwt.algorithms import ALGORITHMS, advertised
-from authz.jwt.discovery import Provider, ProviderUnavailable, Source, fetch, host_of
+from authz.jwt.discovery import (
+    KeysUnavailable,
+    Provider,
+    ProviderUnavailable,
+    Source,
+    fetch,
+    host_of,
+)
 from authz.jwt.key_set import KeySet, read_key_set
 from authz.jwt.refreshed import Clock, Fetched, FetchFailed, Refreshed
 from authz.jwt.verification import Trust
@@ -85,7 +92,7 @@ class TrustedKeys:
                 await self._provider.metadata(deadline)
             await self._keys.get(deadline)
         if self.trust is None:
-            raise ProviderUnavailable(NO_KEYS)
+            raise KeysUnavailable(NO_KEYS)
         return self.trust
 
     @property

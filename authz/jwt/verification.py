@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from _fastpath.document import NativeDocument
 from authz.errors import Unauthenticated
 from authz.jwt.key_set import KeySet
-from authz.jwt.token import Claims, Header, quoted, read_claims, read_header, split
+from authz.jwt.token import Claims, Header, Segments, quoted, read_claims, read_header, split
 
 
 class SignatureRefused(Unauthenticated):
@@ -52,10 +52,7 @@ class VerifiedToken:
 
 def verify(token: bytes, trust: Trust, expected: Expected, wall_ns: int) -> VerifiedToken:
     """Raises Unauthenticated; SignatureRefused when all but the signature is as it should be."""
-    segments = split(token)
-    claims = read_claims(segments.payload)
-    expected.check(claims)
-    claims.check_times(wall_ns)
+    segments, claims = read_valid(token, expected, wall_ns)
     header = read_header(segments.header)
     _check_algorithm(header, trust.algorithms)
     signature = segments.signature_bytes()
@@ -66,6 +63,15 @@ def verify(token: bytes, trust: Trust, expected: Expected, wall_ns: int) -> Veri
     except ValueError:
         raise Unauthenticated("oidc: failed to unmarshal claims: not Unicode") from None
     return VerifiedToken(document, claims.expires_wall_ns)
+
+
+def read_valid(token: bytes, expected: Expected, wall_ns: int) -> tuple[Segments, Claims]:
+    """All that can be judged without a key. Raises Unauthenticated."""
+    segments = split(token)
+    claims = read_claims(segments.payload)
+    expected.check(claims)
+    claims.check_times(wall_ns)
+    return segments, claims
 
 
 def _check_algorithm(header: Header, allowed: tuple[str, ...]) -> None:

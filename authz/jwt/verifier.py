@@ -14,11 +14,18 @@ from _fastpath.remembered import RememberedTable
 from authz.errors import Unauthenticated
 from authz.evaluator import Turn
 from authz.jwt.decryption import DecryptionKey, is_envelope, opened
-from authz.jwt.discovery import ProviderUnavailable
+from authz.jwt.discovery import KeysUnavailable, ProviderUnavailable
 from authz.jwt.providers import Providers
 from authz.jwt.shared import Shared
 from authz.jwt.trusted_keys import KeySource, TrustedKeys
-from authz.jwt.verification import Expected, SignatureRefused, Trust, VerifiedToken, verify
+from authz.jwt.verification import (
+    Expected,
+    SignatureRefused,
+    Trust,
+    VerifiedToken,
+    read_valid,
+    verify,
+)
 
 MOST_REFUSED = 1024  # tokens that none of the present keys signed
 
@@ -97,6 +104,10 @@ class TokenVerifier:
                 if renewed is not trust:
                     return renewed, await turn.run(self._judge, token, renewed, turn.wall_ns)
                 raise
+        except KeysUnavailable as error:
+            # What is wrong with the token itself comes first, as if there were keys.
+            await turn.run(self._read, token, turn.wall_ns)
+            raise Unauthenticated(str(error)) from None
         except ProviderUnavailable as error:
             raise Unauthenticated(str(error)) from None
         except SignatureRefused:
@@ -105,10 +116,15 @@ class TokenVerifier:
 
     def _judge(self, token: bytes, trust: Trust, wall_ns: int) -> VerifiedToken:
         """On a worker thread; uses nothing that changes."""
-        accepted = self._acceptance
-        if accepted.decryption_keys and is_envelope(token):
-            token = opened(token, accepted.decryption_keys)
-        return verify(token, trust, accepted.expected, wall_ns)
+        return verify(self._opened(token), trust, self._acceptance.expected, wall_ns)
+
+    def _read(self, token: bytes, wall_ns: int) -> None:
+        """As `_judge`, without keys. Raises Unauthenticated."""
+        read_valid(self._opened(token), self._acceptance.expected, wall_ns)
+
+    def _opened(self, token: bytes) -> bytes:
+        keys = self._acceptance.decryption_keys
+        return opened(token, keys) if keys and is_envelope(token) else token
 
 
 class TokenVerifiers:

@@ -246,6 +246,10 @@ async def test_key_set_alone(door: Door) -> None:
     door.backend.says("/keys", "", status=404)
     door.config(jwksUrl=f"{door.backend.url}/keys?other")
     assert await door.reason(token()) == "failed to verify signature: fetching keys failed"
+    expired = await door.reason(token({"sub": "ann", "exp": 1}))
+    assert expired is not None
+    assert expired.startswith("oidc: token is expired")
+    assert "malformed jwt" in str(await door.reason(b"x"))
 
 
 async def test_issuer_and_audiences(door: Door) -> None:
