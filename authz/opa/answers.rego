@@ -86,3 +86,18 @@ gte(a, b) := call2("comparison", a, b) if {
 	type_name(a) == type_name(b)
 	not scalars[type_name(a)]
 }
+
+# max and min of scalars of one type by rego-cpp.
+greatest(values) := max(values) if alike(values)
+
+greatest(values) := call1("max", values) if not alike(values)
+
+least(values) := min(values) if alike(values)
+
+least(values) := call1("min", values) if not alike(values)
+
+alike(values) if {
+	types := {type_name(value) | some value in values}
+	count(types) < 2
+	count(types - scalars) == 0
+}

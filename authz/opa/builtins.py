@@ -13,7 +13,7 @@ NATIVE = frozenset(
         "bits.lsh", "bits.negate", "bits.or", "bits.rsh", "bits.xor", "ceil", "contains", "count",
         "endswith", "floor", "graph.reachable", "graph.reachable_paths", "indexof", "indexof_n",
         "intersection", "is_array", "is_boolean", "is_null", "is_number", "is_object", "is_set",
-        "is_string", "json.filter", "json.patch", "json.remove", "max", "min", "numbers.range",
+        "is_string", "json.filter", "json.patch", "json.remove", "numbers.range",
         "numbers.range_step", "object.filter", "object.get", "object.keys", "object.remove",
         "object.subset", "print", "product", "replace", "round", "split", "startswith",
         "strings.any_prefix_match", "strings.any_suffix_match", "strings.count",
@@ -26,7 +26,7 @@ NATIVE = frozenset(
 OPERATORS = frozenset(
     {
         "and", "concat", "div", "eq", "equal", "gt", "gte", "internal.member_2",
-        "internal.member_3", "internal.print", "lt", "lte", "minus", "mul",
+        "internal.member_3", "internal.print", "lt", "lte", "max", "min", "minus", "mul",
         "neq", "or", "plus", "rem", "sort", "sprintf",
     }
 )  # fmt: skip
@@ -34,6 +34,8 @@ OPERATORS = frozenset(
 # Functions of authz/opa/answers.rego.
 REWRITTEN: Mapping[str, str] = {
     "concat": "joined",
+    "max": "greatest",
+    "min": "least",
     "tollhouse_gt": "gt",
     "tollhouse_gte": "gte",
     "tollhouse_lt": "lt",

@@ -248,6 +248,8 @@ FUNCTIONS: Mapping[str, Function] = {
     "json.marshal": _marshal,
     "json.unmarshal": lambda text: _unmarshal(_text(text)),
     "lower": lambda text: _each(str.lower, text),
+    "max": lambda values: _sorted(values)[-1],
+    "min": lambda values: _sorted(values)[0],
     "net.cidr_contains": _cidr_contains,
     "net.cidr_intersects": lambda a, b: _network(a).overlaps(_network(b)),
     "net.cidr_is_valid": _cidr_is_valid,

@@ -27,7 +27,7 @@ def test_every_built_in_is_called() -> None:
     called = " ".join(call[0] for call in CALLS)
     missing = [
         name
-        for name in {*NATIVE, *PROVIDED, "concat"} - UNTOLD - OLD
+        for name in {*NATIVE, *PROVIDED, "concat", "max", "min"} - UNTOLD - OLD
         if not re.search(rf"(?<![\w.]){re.escape(name)}\(", called)
     ]
     assert not missing

@@ -78,6 +78,20 @@ async def test_types_have_opas_order(engine: EmbeddedEngine, tmp_path: Path) -> 
     }
 
 
+async def test_greatest_and_least(engine: EmbeddedEngine) -> None:
+    rules = """
+a := max(input.mixed)
+b := min(input.mixed)
+c := max([])
+d := max({2, 3})
+e := min(input.nothing)
+"""
+    policy = engine.open(rules, "v0")
+    found = await policy.evaluate({"mixed": ["a", 1.0, None, True]}, NOW)
+    policy.close()
+    assert found == {"allow": False, "a": "a", "b": None, "d": 3}
+
+
 @pytest.mark.parametrize("operands", ["[1] < [2]", '{"a": 1} >= {}', "{1} > {2}"])
 async def test_the_order_of_arrays_and_objects_is_not_known(
     engine: EmbeddedEngine, operands: str
