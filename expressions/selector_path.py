@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from expressions.errors import UnsupportedSelector
 from expressions.selector_modifiers import MISSING, MODIFIERS
-from expressions.selector_multipath import split_multipath
 from expressions.selector_query import Query, matches_wildcard, parse_query
+from expressions.selector_splitting import split_multipath, split_pipe
 
 DEEPEST = 64  # paths within paths
 MOST_INDEX_DIGITS = 9
@@ -261,23 +261,6 @@ def _list_part(source: str, depth: int) -> tuple[Each | Where, str | None]:
         ),
         after,
     )
-
-
-def split_pipe(source: str) -> tuple[str, str | None]:
-    """What stands before the first pipe outside of brackets and quotes, and what behind it."""
-    nested, quoted, at = 0, False, 0
-    while at < len(source):
-        character = source[at]
-        if character == "\\":
-            at += 1
-        elif character == '"':
-            quoted = not quoted
-        elif not quoted:
-            nested += (character in "([{") - (character in ")]}")
-            if character == "|" and nested <= 0:
-                return source[:at], source[at + 1 :]
-        at += 1
-    return source, None
 
 
 def _call(source: str) -> tuple[Call | None, str | None]:

@@ -1,4 +1,6 @@
-"""The text of gjson's multipaths: `[path,path]` makes a list, `{path,"name":path}` an object."""
+"""Where the text of a selector's path is cut: at pipes, and in multipaths, of which
+`[path,path]` makes a list and `{path,"name":path}` an object.
+"""
 
 import json
 
@@ -6,6 +8,23 @@ from expressions.errors import UnsupportedSelector
 
 _CLOSING = {"[": "]", "{": "}"}
 _NOT_IN_NAMES = frozenset("[]{}()#|!")
+
+
+def split_pipe(source: str) -> tuple[str, str | None]:
+    """What stands before the first pipe outside of brackets and quotes, and what behind it."""
+    nested, quoted, at = 0, False, 0
+    while at < len(source):
+        character = source[at]
+        if character == "\\":
+            at += 1
+        elif character == '"':
+            quoted = not quoted
+        elif not quoted:
+            nested += (character in "([{") - (character in ")]}")
+            if character == "|" and nested <= 0:
+                return source[:at], source[at + 1 :]
+        at += 1
+    return source, None
 
 
 def split_multipath(source: str) -> tuple[list[tuple[str, str]], str | None]:
