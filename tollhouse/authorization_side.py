@@ -13,6 +13,7 @@ from authz.call_metrics import CallCollector
 from authz.callback_room import CallbackCollector
 from authz.configuration import Configuration
 from authz.metrics import AuthorizationCollector
+from authz.opa.metrics import RegoCollector
 from authz.outgoing.client import Outgoing
 from authz.outgoing.metrics import OutgoingCollector
 from authz.remembered_metrics import RememberedCollector
@@ -77,6 +78,7 @@ class AuthorizationSide:
         self.collectors: list[Collector] = [
             OutgoingCollector(self.services.outgoing, self.services.kubernetes.outgoing),
             CallbackCollector(self.services.callbacks),
+            RegoCollector(self.services.rego),
             RememberedCollector(self.services.remembered),
         ]
         durations = self.service.metrics.durations

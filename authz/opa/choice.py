@@ -52,6 +52,10 @@ class FallbackEngine:
         self._embedded = embedded
         self._opa = opa
 
+    @property
+    def replaced(self) -> int:
+        return self._embedded.replaced + self._opa.replaced
+
     def open(self, rego: str, version: str) -> OpenPolicy:
         try:
             return self._embedded.open(rego, version)

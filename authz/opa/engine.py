@@ -22,6 +22,10 @@ class OpenPolicy(Protocol):
 
 
 class Engine(Protocol):
+    @property
+    def replaced(self) -> int:
+        """Processes of ours that were killed or ended, and had to be started again."""
+
     def open(self, rego: str, version: str) -> OpenPolicy:
         """version: "v0" or "v1". May take seconds; not to be called on the event loop.
 

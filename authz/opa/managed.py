@@ -27,6 +27,7 @@ class ManagedServer:
         self._lock = threading.Lock()
         self._directory = Path(tempfile.mkdtemp(prefix="tollhouse-opa-"))
         self._process: subprocess.Popen[bytes] | None = None
+        self.replaced = 0
         self._remove = weakref.finalize(self, shutil.rmtree, self._directory, ignore_errors=True)
 
     @property
@@ -39,7 +40,10 @@ class ManagedServer:
 
     def ensure(self) -> None:
         with self._lock:
-            if self._process is None or self._process.poll() is not None:
+            if self._process is None:
+                self._start()
+            elif self._process.poll() is not None:
+                self.replaced += 1
                 self._start()
 
     def _start(self) -> None:

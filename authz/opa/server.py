@@ -38,6 +38,10 @@ class Server(Protocol):
     @property
     def address(self) -> str: ...
 
+    @property
+    def replaced(self) -> int:
+        """As authz.opa.engine has it."""
+
     def ensure(self) -> None:
         """Start it if that is ours to do; may take seconds. Raises EngineUnavailable."""
 
@@ -49,6 +53,7 @@ class FixedServer:
 
     def __init__(self, address: str) -> None:
         self.address = address
+        self.replaced = 0
 
     def ensure(self) -> None:
         """It is there, or it is not."""
@@ -66,6 +71,10 @@ class ServerEngine:
         self._users: Counter[OpaModule] = Counter()
         self._session: ClientSession | None = None
         self._calls = 0
+
+    @property
+    def replaced(self) -> int:
+        return self._server.replaced
 
     def open(self, rego: str, version: str) -> "ServerPolicy":
         module = opa_module(rego, version)

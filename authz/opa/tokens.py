@@ -7,7 +7,7 @@ from enum import Enum
 
 from authz.opa.errors import PolicyRefused
 
-MOST_CHARACTERS = 256 * 1024
+MOST_CHARACTERS = 64 * 1024
 MOST_NESTING = 64
 KEYWORDS = frozenset(
     {

@@ -202,6 +202,7 @@ def test_equal_policies_are_one(engine: EmbeddedEngine) -> None:
 # ---- children
 
 
+@pytest.mark.slow
 async def test_an_endless_policy_ends() -> None:
     engine = EmbeddedEngine(nobody, children=1, limit_s=0.3)
     endless = engine.open("allow { count([1 | input.a[_] == x; x := input.a[_]]) > 0 }", "v0")
@@ -214,6 +215,7 @@ async def test_an_endless_policy_ends() -> None:
     await engine.close()
 
 
+@pytest.mark.slow
 async def test_a_child_that_ends_is_replaced() -> None:
     engine = EmbeddedEngine(nobody, children=1)
     policy = engine.open("allow { true }", "v0")
@@ -227,6 +229,7 @@ async def test_a_child_that_ends_is_replaced() -> None:
     await engine.close()
 
 
+@pytest.mark.slow
 async def test_a_caller_that_gives_up_costs_no_child() -> None:
     engine = EmbeddedEngine(nobody, children=1)
     policy = engine.open("allow { input.x }", "v0")
@@ -241,6 +244,7 @@ async def test_a_caller_that_gives_up_costs_no_child() -> None:
     await engine.close()
 
 
+@pytest.mark.slow
 async def test_too_many_waiting_are_refused() -> None:
     engine = EmbeddedEngine(nobody, children=1, waiting=1)
     policy = engine.open("allow { true }", "v0")

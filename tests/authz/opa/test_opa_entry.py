@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from authz.kinds import AUTHORIZATION
+from authz.opa.embedded import EmbeddedEngine
 from tests.authz.entries import faults
 from tests.authz.http_backend import Backend
 from tests.authz.http_lanes import CallingLanes, calling_lanes
@@ -19,9 +20,14 @@ response:
 
 
 @pytest.fixture
-async def lanes() -> AsyncIterator[CallingLanes]:
+async def lanes(engine: EmbeddedEngine) -> AsyncIterator[CallingLanes]:
+    """With the engine of all tests, which sends as these lanes do."""
     async with calling_lanes() as lanes:
+        services = lanes.services
+        own, services.rego = services.rego, engine
+        before, engine.send = engine.send, services.outgoing.send
         yield lanes
+        services.rego, engine.send = own, before
 
 
 def _entry(fields: str) -> str:

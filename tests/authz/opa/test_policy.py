@@ -119,7 +119,7 @@ def test_calls_of_provided_built_ins() -> None:
         ('allow { "\\q" }', "a string has a bad escape"),
         ('allow { $"a" }', "unexpected '$'"),
         ("allow { " + "[" * 70 + "]" * 70 + "}", "brackets are nested deeper than 64"),
-        ("#" * 300_000, "the policy is longer than 262144 characters"),
+        ("#" * 300_000, "the policy is longer than 65536 characters"),
     ],
 )
 def test_what_is_refused(rego: str, reason: str) -> None:

@@ -11,12 +11,14 @@ from authz.opa.choice import RegoSettings, engine_of
 from authz.opa.engine import OpenPolicy
 from authz.opa.errors import EngineUnavailable, EvaluationFailed, PolicyRefused
 from authz.opa.managed import ManagedServer
+from authz.opa.metrics import RegoCollector
 from authz.opa.opa_module import opa_module
 from authz.opa.server import FixedServer, ServerEngine
 from tests.authz.http_backend import http_backend
 from tests.authz.opa.conftest import nobody
 from tests.protocol.programs import OPA, go_program
 
+pytestmark = pytest.mark.slow
 NOW = 1_790_000_000 * 10**9
 
 
@@ -74,6 +76,8 @@ async def test_an_opa_that_ends_is_started_again() -> None:
     assert await policy.evaluate({"x": 1}, NOW) == {"allow": True}
     server.kill()
     assert await policy.evaluate({"x": 1}, NOW) == {"allow": True}
+    (family,) = RegoCollector(engine).collect()
+    assert [sample.value for sample in family.samples] == [1]
     directory = Path(server.address.removeprefix("unix:")).parent
     await engine.close()
     assert not directory.exists()
