@@ -93,11 +93,11 @@ class Rewriter:
         """The literal that token `at` belongs to; None when it is in no body."""
         nested, region = False, at
         while (opening := self._opening_before(region)) is not None:
-            bar = self._bar(opening)
-            if bar is not None and not self._is_body(opening):
-                return self._bounds(at, bar + 1, nested) if bar < at else None
             if self._is_body(opening):
                 return self._bounds(at, opening + 1, nested)
+            bar = self._bar(opening)
+            if bar is not None:
+                return self._bounds(at, bar + 1, nested) if bar < at else None
             nested, region = True, opening
         return self._inline(region, nested)
 

@@ -93,6 +93,7 @@ def test_parts_are_moved_before_the_negation(rego: str, rewritten: str) -> None:
     assert outside_of_negations(rewritten, frozenset()) == rewritten
 
 
+@pytest.mark.slow
 def test_too_many_are_refused() -> None:
     with pytest.raises(PolicyRefused, match="too many negations"):
         prepare("allow {\n" + "  not f(input.a)\n" * (MOST_MOVES + 1) + "}", "v0")
