@@ -8,6 +8,7 @@ from authz.opa.errors import Unsupported
 
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?", re.ASCII)
 _VERB = re.compile(r"%(-?)(0?)(\d{0,3})(?:\.(\d{1,3}))?([a-zA-Z%])")
+SMALLEST, LARGEST = 1e-4, 1e15  # Python writes numbers between them without an exponent
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _SEMVER = re.compile(
     r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(?:-([0-9A-Za-z.-]+))?(?:\+[0-9A-Za-z.-]+)?",
@@ -73,6 +74,8 @@ def _verb_text(verb: str, value: object, precision: str | None) -> str:
         return "true" if value else "false"
     if verb in "dv" and whole:
         return str(value)
+    if verb == "v" and isinstance(value, float) and SMALLEST <= abs(value) < LARGEST:
+        return repr(value)
     if verb in "xX" and whole:
         return format(value, verb)
     if verb == "f" and isinstance(value, float):
