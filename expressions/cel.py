@@ -38,7 +38,7 @@ from expressions.syntax import (
 )
 
 _DESCRIPTORS = cel.Type.List(cel.Type.Map(cel.Type.STRING, cel.Type.STRING))
-_LIMIT = cel.Type.Map(cel.Type.STRING, cel.Type.DYN)
+_OBJECT = cel.Type.Map(cel.Type.STRING, cel.Type.DYN)
 
 
 class Context(Enum):
@@ -52,12 +52,12 @@ class Context(Enum):
 
 
 _VARIABLES: dict[Context, dict[str, cel.Type]] = {
-    Context.LIMIT_CONDITION: {"descriptors": _DESCRIPTORS, "limit": _LIMIT},
-    Context.LIMIT_VARIABLE: {"descriptors": _DESCRIPTORS, "limit": _LIMIT},
+    Context.LIMIT_CONDITION: {"descriptors": _DESCRIPTORS, "limit": _OBJECT},
+    Context.LIMIT_VARIABLE: {"descriptors": _DESCRIPTORS, "limit": _OBJECT},
     Context.METRIC_LABEL: {"descriptors": _DESCRIPTORS},
-    Context.LIMIT_COST: {"descriptors": _DESCRIPTORS, "limit": _LIMIT, "hits": cel.Type.INT},
+    Context.LIMIT_COST: {"descriptors": _DESCRIPTORS, "limit": _OBJECT, "hits": cel.Type.INT},
     Context.AUTHORIZATION: dict.fromkeys(
-        ("request", "source", "destination", "metadata", "auth"), cel.Type.DYN
+        ("request", "source", "destination", "metadata", "auth"), _OBJECT
     ),
 }
 

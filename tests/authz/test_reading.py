@@ -116,6 +116,7 @@ def test_success_items_keep_order_and_key() -> None:
         ({"when": [{}]}, "spec.when[0]: expected a pattern"),
         ({"when": [{"predicate": "request.path =="}]}, "spec.when[0].predicate: Syntax error"),
         ({"when": [{"predicate": "'a'"}]}, "spec.when[0].predicate: expected an expression that"),
+        ({"when": [{"predicate": "auth"}]}, "spec.when[0].predicate: expected an expression that"),
         ({"when": [{"predicate": "foo"}]}, "spec.when[0].predicate: undeclared reference"),
         (
             {"response": {"unauthorized": {"code": 200}}},
@@ -126,7 +127,7 @@ def test_success_items_keep_order_and_key() -> None:
             "'a b' is not a header name",
         ),
         (
-            {"response": {"success": {"headers": {"x": {"plain": {"selector": "a.[b]"}}}}}},
+            {"response": {"success": {"headers": {"x": {"plain": {"selector": "a.[b"}}}}}},
             "spec.response.success.headers.x.plain.selector",
         ),
     ],

@@ -166,19 +166,19 @@ def test_substring_may_end_with_the_text(source: str, value: str) -> None:
 @pytest.mark.parametrize(
     "source",
     [
-        "request.exists(x, x == 9998) || true",
-        "request.exists(x, x == 9999) || true",
-        "request.all(x, x >= 0)",
-        "request.exists(x, x == 4000) && request.exists(x, x == 5997)",
-        "request.exists(x, x == 4000) && request.exists(x, x == 5998)",
+        "request.l.exists(x, x == 9998) || true",
+        "request.l.exists(x, x == 9999) || true",
+        "request.l.all(x, x >= 0)",
+        "request.l.exists(x, x == 4000) && request.l.exists(x, x == 5997)",
+        "request.l.exists(x, x == 4000) && request.l.exists(x, x == 5998)",
         # cel-cpp takes seconds for the list that grows.
-        pytest.param("request.map(x, x).size()", marks=pytest.mark.slow),
-        pytest.param("request.filter(x, x == 1).size()", marks=pytest.mark.slow),
+        pytest.param("request.l.map(x, x).size()", marks=pytest.mark.slow),
+        pytest.param("request.l.filter(x, x == 1).size()", marks=pytest.mark.slow),
     ],
 )
 def test_iteration_budget_ends_both_lanes_alike(source: str, size: int) -> None:
     expression = compile_expression(source, Context.AUTHORIZATION, strict=True)
-    roots = {"request": [float(item) for item in range(size)]}
+    roots = {"request": {"l": [float(item) for item in range(size)]}}
     assert full_lane(expression, roots) == fast_lane(expression, roots)
 
 

@@ -63,9 +63,9 @@ def test_selector_finds_value_in_both_lanes(path: str, value: object) -> None:
 @pytest.mark.parametrize(
     ("path", "construct"),
     [
-        ("[auth,request]", "multipath"),
-        ("!true", "literal"),
-        ("auth.[identity]", "multipath"),
+        ("[auth,request", "multipath"),
+        ("!truth", "literal"),
+        ("auth.[identity]x", "multipath"),
         ("auth.groups.#(x==", "query without an end"),
         ("auth.groups.#(x!y)", "no operator"),
         ("auth." + "#.a." * 70, "nested deeper"),
