@@ -15,9 +15,9 @@ NATIVE = frozenset(
         "intersection", "is_array", "is_boolean", "is_null", "is_number", "is_object", "is_set",
         "is_string", "json.filter", "json.patch", "json.remove", "numbers.range",
         "numbers.range_step", "object.filter", "object.get", "object.keys", "object.remove",
-        "object.subset", "print", "product", "replace", "round", "split", "startswith",
+        "object.subset", "print", "replace", "round", "split", "startswith",
         "strings.any_prefix_match", "strings.any_suffix_match", "strings.count",
-        "strings.replace_n", "strings.reverse", "substring", "sum", "trim", "trim_left",
+        "strings.replace_n", "strings.reverse", "substring", "trim", "trim_left",
         "trim_prefix", "trim_right", "trim_suffix", "type_name", "union", "walk",
     }
 )  # fmt: skip
@@ -27,7 +27,7 @@ OPERATORS = frozenset(
     {
         "and", "concat", "div", "eq", "equal", "gt", "gte", "internal.member_2",
         "internal.member_3", "internal.print", "lt", "lte", "max", "min", "minus", "mul",
-        "neq", "or", "plus", "rem", "sort", "sprintf",
+        "neq", "or", "plus", "product", "rem", "sort", "sum", "sprintf",
     }
 )  # fmt: skip
 
@@ -36,6 +36,8 @@ REWRITTEN: Mapping[str, str] = {
     "concat": "joined",
     "max": "greatest",
     "min": "least",
+    "product": "multiplied",
+    "sum": "total",
     "tollhouse_gt": "gt",
     "tollhouse_gte": "gte",
     "tollhouse_lt": "lt",
