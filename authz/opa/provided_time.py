@@ -30,7 +30,10 @@ def rfc3339_ns(text: object) -> int:
     offset = "+00:00" if zone == "Z" else zone
     moment = datetime.fromisoformat(f"{day}T{time}{offset}") - _EPOCH
     seconds = moment.days * 86400 + moment.seconds
-    return seconds * 10**9 + int((fraction or "0").ljust(9, "0"))
+    nanoseconds = seconds * 10**9 + int((fraction or "0").ljust(9, "0"))
+    if not -(2**63) <= nanoseconds < 2**63:
+        raise ValueError("too far from 1970")
+    return nanoseconds
 
 
 def duration_ns(text: object) -> int:
