@@ -49,6 +49,8 @@ class Program:
     def __init__(self, module: str, printed: "Printed") -> None:
         self._printed = printed
         self._rego = Interpreter()
+        # Otherwise `x := sum("a")` goes on without a value, which lets callers in.
+        self._rego.strict_built_in_errors = True
         self._rego.add_module("answers", ANSWERS)
         self._rego.add_module("policy", module)
         self._bundle = self._rego.build(f"value = data.{PACKAGE}")

@@ -6,6 +6,7 @@ builtin_calls.json holds calls and OPA's values; a call alone is undefined there
 import json
 import re
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,16 @@ import pytest
 
 from authz.opa.builtins import NATIVE, PROVIDED
 from authz.opa.embedded import EmbeddedEngine
+from authz.opa.errors import EvaluationFailed
 from tests.protocol.programs import OPA, go_program
 
 NOW = 1_790_000_000 * 10**9
 CALLS = json.loads(Path(__file__).with_name("builtin_calls.json").read_text(), parse_int=float)
 INPUT: dict[str, Any] = {"s": "abc", "n": 3.0}
 RULES = "\n".join(f"r{at} := x if {{ x := {call[0]} }}" for at, call in enumerate(CALLS))
+VALUED = "\n".join(
+    f"r{at} := x if {{ x := {call[0]} }}" for at, call in enumerate(CALLS) if call[1:]
+)
 UNTOLD = {"http.send", "print", "time.now_ns", "uuid.rfc4122"}
 OLD = {"all", "any", "re_match"}  # of Rego v0 alone
 
@@ -34,10 +39,19 @@ def test_every_built_in_is_called() -> None:
 
 
 async def test_values(engine: EmbeddedEngine) -> None:
-    policy = engine.open(RULES, "v1")
+    policy = engine.open(VALUED, "v1")
     found = await policy.evaluate(INPUT, NOW)
     policy.close()
-    assert _differences(found) == []
+    valued = [(call, found.get(f"r{at}")) for at, call in enumerate(CALLS) if call[1:]]
+    assert [(call, value) for call, value in valued if call[1] != value] == []
+
+
+@pytest.mark.parametrize("call", [call[0] for call in CALLS if not call[1:]])
+async def test_calls_without_a_value_never_grant(engine: EmbeddedEngine, call: str) -> None:
+    policy = engine.open(f"allow if {{ x := {call} }}", "v1")
+    with suppress(EvaluationFailed):
+        assert await policy.evaluate(INPUT, NOW) == {"allow": False}
+    policy.close()
 
 
 async def test_those_that_rego_v1_has_no_more(engine: EmbeddedEngine) -> None:
