@@ -1,11 +1,15 @@
 """The authorization JSON built from protobuf classes: what the codec must equal."""
 
 import base64
+from collections.abc import Iterator
 from typing import Any
 
 from envoy.config.core.v3 import address_pb2, base_pb2
 from envoy.service.auth.v3 import attribute_context_pb2, external_auth_pb2
 from google.protobuf import struct_pb2
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.message import Message
+from google.protobuf.unknown_fields import UnknownFieldSet
 
 CheckRequest = external_auth_pb2.CheckRequest
 Attributes = attribute_context_pb2.AttributeContext
@@ -19,6 +23,32 @@ def sent(**members: Any) -> JSON:
         for name, value in members.items()
         if value not in ("", 0, b"", {}, None) or value is True
     }
+
+
+def passes_over_entries(message: Message) -> bool:
+    """Whether protobuf's Python classes left a map entry out of its map: they do with one that has
+    a field they do not know, which no other implementation does."""
+    maps = {field.number for field in message.DESCRIPTOR.fields if _is_map(field)}
+    if any(field.field_number in maps for field in UnknownFieldSet(message)):
+        return True
+    return any(map(passes_over_entries, _messages(message)))
+
+
+def _is_map(field: FieldDescriptor) -> bool:
+    entry = field.message_type
+    return entry is not None and entry.GetOptions().map_entry
+
+
+def _messages(message: Message) -> Iterator[Message]:
+    """Those directly inside of a message."""
+    for field, value in message.ListFields():
+        if field.message_type is None:
+            continue
+        if _is_map(field):
+            found = value.values()
+        else:
+            found = value if field.is_repeated else [value]
+        yield from (inner for inner in found if isinstance(inner, Message))
 
 
 def struct(message: struct_pb2.Struct) -> JSON:
