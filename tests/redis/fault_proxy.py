@@ -62,18 +62,25 @@ class FaultProxy:
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
+        self._keep(asyncio.current_task())
         try:
             behind = await asyncio.open_connection("127.0.0.1", self.target_port)
         except OSError:
             writer.close()
             return
+        if self._server is None:  # closed meanwhile
+            writer.transport.abort()
+            behind[1].transport.abort()
+            return
         self._open |= {writer, behind[1]}
-        for task in (
-            asyncio.create_task(self._carry(reader, behind[1], reply=False)),
-            asyncio.create_task(self._carry(behind[0], writer, reply=True)),
-        ):
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+        self._keep(asyncio.create_task(self._carry(reader, behind[1], reply=False)))
+        self._keep(asyncio.create_task(self._carry(behind[0], writer, reply=True)))
+
+    def _keep(self, task: asyncio.Task[None] | None) -> None:
+        """Until it ends or the proxy is closed."""
+        assert task is not None
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _carry(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, reply: bool
