@@ -83,6 +83,8 @@ def from_client_cert(header: str, chain: str = "") -> Presented:
 def _presented(certificates: Sequence[x509.Certificate]) -> Presented:
     if len(certificates) > MOST_CERTIFICATES:
         raise Unauthenticated(INVALID)
+    if any(certificate.serial_number <= 0 for certificate in certificates):
+        raise Unauthenticated(INVALID)  # RFC 5280 section 4.1.2.2
     return Presented(certificates[0], tuple(certificates[1:]))
 
 

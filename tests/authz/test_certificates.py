@@ -318,6 +318,13 @@ def test_no_text_does_worse_than_be_refused(text: str) -> None:
             read(text)
 
 
+def test_serial_number_that_is_not_positive_is_refused() -> None:
+    der = bytearray(base64.b64decode(LEAF.byte_sequence[1:-1]))
+    der[14] ^= 0x80
+    with pytest.raises(Unauthenticated, match=INVALID):
+        from_client_cert(f":{base64.b64encode(bytes(der)).decode()}:")
+
+
 @given(st.data())
 def test_changed_certificate_is_refused_or_the_same(data: st.DataObject) -> None:
     der = bytearray(base64.b64decode(LEAF.byte_sequence[1:-1]))
